@@ -1,0 +1,3 @@
+"""ScaiVault: one process that keeps an organisation's secrets and certificates."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,88 @@
+"""The only place that asks the time.
+
+Instants are integers: microseconds since 1970-01-01T00:00:00Z. They are stored, compared and
+added as such; text is made at the edge. ``monotonic`` (nanoseconds) measures durations and
+never goes back.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+SECOND: Final = 1_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock(Protocol):
+    """Where time comes from; tests bring their own."""
+
+    def now(self) -> int:
+        """Wall time in microseconds since the epoch, UTC."""
+        ...
+
+    def monotonic(self) -> int:
+        """Nanoseconds since some fixed point."""
+        ...
+
+
+class SystemClock:
+    """The host's clocks."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+    def monotonic(self) -> int:
+        return time.monotonic_ns()
+
+
+class FakeClock:
+    """A clock that stands still until told otherwise (tests, in-process vaults)."""
+
+    def __init__(self, start: str = "2031-05-09T06:30:00.000000Z") -> None:
+        self._now = parse_instant(start)
+        self._monotonic = 0
+
+    def now(self) -> int:
+        return self._now
+
+    def monotonic(self) -> int:
+        return self._monotonic
+
+    def advance(self, microseconds: int) -> None:
+        """Go forward (monotonic too), or, when negative, set the wall clock back."""
+        self._now += microseconds
+        self._monotonic += max(0, microseconds) * 1000
+
+
+# The last second and its text, in one name so that threads never see a mixed pair.
+_last: tuple[int, str] = (-1, "")
+
+
+def instant(microseconds: int) -> str:
+    """``2031-05-09T06:30:00.000000Z``. A second's text is kept: each request asks repeatedly."""
+    global _last
+    second, micro = divmod(microseconds, SECOND)
+    known, text = _last
+    if second != known:
+        text = (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S.")
+        _last = (second, text)
+    return f"{text}{micro:06d}Z"
+
+
+def parse_instant(text: str) -> int:
+    """RFC 3339 with any offset, or a date alone (00:00 UTC). ``ValueError`` otherwise."""
+    if len(text) == 10:
+        moment = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    else:
+        if len(text) < 20 or text[10] not in "Tt " or not text.isascii():
+            raise ValueError("not an RFC 3339 timestamp")
+        moment = datetime.fromisoformat(text.upper())
+        if moment.tzinfo is None:
+            raise ValueError("the offset is missing")
+    return (moment - _EPOCH) // timedelta(microseconds=1)
