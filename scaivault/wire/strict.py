@@ -1,0 +1,145 @@
+"""Strict JSON (RFC 8259): one reading for every request body, or a refusal.
+
+Parsers differ on duplicate keys, lone surrogates, ``NaN`` and overflow; what a policy looked at
+must be what is stored. So all of these are refused, and everything else is kept as it was
+spelled: digits of any length, number forms, escapes and key order survive byte for byte.
+
+The work is a fixed number of passes in C over the body, no Python step per character, number or
+object: about 10 us for 200 bytes, and 2 to 80 ms for any text of 1 MiB (the dearest is nothing
+but brackets).
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate
+from json import JSONDecodeError, JSONDecoder
+from typing import Final
+
+import msgspec
+
+from scaivault.errors import Refusal
+
+MAX_DEPTH: Final = 32
+
+_SPACE: Final = " \t\n\r"
+_SPACE_BYTES: Final = _SPACE.encode()
+_BOMS: Final = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
+
+# Brackets as signed steps of depth, and every other byte (to be deleted).
+_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[{]}"))
+
+_PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+_floats: Final = msgspec.json.Decoder(list[float])
+
+_REASONS: Final = {
+    "bom": "the body must not begin with a byte order mark",
+    "utf8": "the body must be UTF-8",
+    "json": "the body is not valid JSON",
+    "trailing": "the body must hold one JSON value and nothing after it",
+    "too_deep": f"the body must not be nested deeper than {MAX_DEPTH} levels",
+    "duplicate_key": "an object in the body names a key twice",
+    "not_finite": "a number in the body is not finite or too large for a double",
+    "surrogate": "a string in the body holds half of a surrogate pair",
+}
+
+
+def check(body: bytes) -> bytes:
+    """``body`` without white space between its tokens, otherwise unchanged.
+
+    ``Refusal`` ``invalid_request`` whose ``details.reason`` is a key of ``_REASONS``; nothing
+    else is raised, for any bytes. Size is the caller's limit.
+    """
+    text = _decoded(body)
+    masked = _mask(body)
+    # Every second piece is a string's inside; the others, joined by one quote per string, are
+    # all that stands outside strings.
+    pieces = masked.split(b'"')
+    outside = b'"'.join(pieces[::2])
+    _check_depth(outside)
+    _check_values(text.strip(_SPACE), members=outside.count(b":"))
+    _check_surrogates(masked)
+    compact = outside.translate(None, _SPACE_BYTES)
+    if len(compact) == len(outside):
+        return body
+    pieces[::2] = compact.split(b'"')
+    return _unmask(b'"'.join(pieces))
+
+
+def _refused(reason: str) -> Refusal:
+    return Refusal("invalid_request", _REASONS[reason], reason=reason)
+
+
+def _decoded(body: bytes) -> str:
+    if body.startswith(_BOMS):
+        raise _refused("bom")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _refused("utf8") from None
+
+
+def _mask(body: bytes) -> bytes:
+    """Escaped backslashes and quotes become control bytes, so that each ``"`` left is a
+    string's border. Valid JSON holds no control bytes of its own there, hence ``_unmask``."""
+    if b"\\" not in body:
+        return body
+    return body.replace(rb"\\", b"\x01\x01").replace(rb"\"", b"\x02\x02")
+
+
+def _unmask(masked: bytes) -> bytes:
+    return masked.replace(b"\x02\x02", rb"\"").replace(b"\x01\x01", rb"\\")
+
+
+def _check_depth(outside: bytes) -> None:
+    """Before parsing: the parser recurses. Broken text never looks shallower here than it is
+    to the parser, which stops at the first fault."""
+    if outside.count(b"[") + outside.count(b"{") <= MAX_DEPTH:
+        return
+    steps = memoryview(outside.translate(_STEPS, _NOT_BRACKETS)).cast("b")
+    if max(accumulate(steps)) > MAX_DEPTH:
+        raise _refused("too_deep")
+
+
+def _check_values(text: str, members: int) -> None:
+    """Syntax, finite numbers, and that no key is lost: ``members`` colons, as many entries.
+
+    Integers are only looked at (``len``): to convert a long one takes quadratic time.
+    """
+    floats: list[str] = []
+    constants: list[str] = []
+    objects: list[dict[str, object]] = []
+    decoder = JSONDecoder(
+        object_hook=objects.append,
+        parse_float=floats.append,
+        parse_int=len,
+        parse_constant=constants.append,
+    )
+    try:
+        _, end = decoder.raw_decode(text)
+    except JSONDecodeError:
+        raise _refused("json") from None
+    if end != len(text):
+        raise _refused("trailing")
+    if sum(map(len, objects)) != members:
+        raise _refused("duplicate_key")
+    if constants or not _finite(floats):
+        raise _refused("not_finite")
+
+
+def _finite(floats: list[str]) -> bool:
+    if not floats:
+        return True
+    try:
+        _floats.decode("[" + ",".join(floats) + "]")
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _check_surrogates(masked: bytes) -> None:
+    if _SURROGATE.search(masked) and _SURROGATE.search(_PAIR.sub(b" ", masked)):
+        raise _refused("surrogate")
