@@ -153,7 +153,12 @@ def rewrap(
 
 
 def context(
-    purpose: str, vault_id: str, scope: str, object: str, version: int, key_version: int
+    purpose: str,
+    vault_id: str,
+    scope: str,
+    object: str,  # noqa: A002 - the word of the table of contexts
+    version: int,
+    key_version: int,
 ) -> bytes:
     """The aad that binds a box to its place: a fixed head, then six length-prefixed parts.
 

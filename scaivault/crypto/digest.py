@@ -13,6 +13,7 @@ from scaivault.crypto.memory import Guarded
 SIZE: Final = 32
 _ZERO: Final = bytes(16)
 _EXACT: Final = 2**53 - 1
+_SAFE: Final = frozenset({str, bool, type(None)})
 _json: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 ).encode
@@ -51,21 +52,23 @@ def jcs(value: Any) -> bytes:
 
 
 def _check(value: Any) -> None:
-    if value is None or isinstance(value, str | bool):
+    kind = type(value)
+    if kind in _SAFE:
         return
-    if isinstance(value, int):
+    if kind is int:
         if not -_EXACT <= value <= _EXACT:
             raise ValueError("an integer beyond 2^53-1 has no canonical form")
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            if not isinstance(name, str) or not name.isascii():
+    elif kind is dict:
+        for name in value:
+            if type(name) is not str or not name.isascii():
                 raise ValueError("keys of canonical JSON are ASCII text here")
+        for inner in value.values():
             _check(inner)
-    elif isinstance(value, list | tuple):
+    elif kind is list or kind is tuple:
         for inner in value:
             _check(inner)
     else:
-        raise ValueError(f"{type(value).__name__} has no canonical form")
+        raise ValueError(f"{kind.__name__} has no canonical form here")
 
 
 def chain_start(vault_id: str) -> bytes:
