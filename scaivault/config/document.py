@@ -27,9 +27,11 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]  # missing in its stubs
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+        alias = isinstance(event, yaml.AliasEvent)
+        if alias or getattr(event, "anchor", None) or getattr(event, "tag", None):
             raise yaml.MarkedYAMLError(
-                problem="anchors and aliases are not supported", problem_mark=event.start_mark
+                problem="anchors, aliases and tags are not supported",
+                problem_mark=event.start_mark,
             )
         return super().compose_node(parent, index)
 
@@ -84,7 +86,7 @@ def _mapping(
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         key = key_node.value
-        if not isinstance(key_node, yaml.ScalarNode) or not isinstance(key, str):
+        if not isinstance(key_node, yaml.ScalarNode):
             raise ConfigError(f"{name}, line {line}: a key must be plain text")
         dotted = ".".join(str(part) for part in (*path, key))
         if key in found:
