@@ -89,18 +89,28 @@ def write_atomically(path: Path, data: bytes | bytearray, mode: int = 0o600) -> 
     """
     draft = draft_of(path)
     draft.unlink(missing_ok=True)
-    descriptor = create(draft, mode)
+    write_new(draft, data, mode)
+    try:
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def write_new(path: Path, data: bytes | bytearray, mode: int = 0o600) -> None:
+    """Make a whole file, on disk when this returns. ``FileExistsError`` when it is there."""
+    descriptor = create(path, mode)
     try:
         try:
             _write_all(descriptor, data)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        draft.replace(path)
+        sync_directory(path.parent)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
-    sync_directory(path.parent)
 
 
 def remove(path: Path) -> None:
