@@ -1,0 +1,38 @@
+"""A click group whose commands are imported only when they are called.
+
+``scaivault --version`` and shell completion run many times a day; importing every command
+with its HTTP client and server parts would cost them a second each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+
+class LazyGroup(click.Group):
+    """``table``: command name -> (``module:attribute``, one line for ``--help``)."""
+
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self._table = dict(table)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._table:
+            return None
+        module, _, attribute = self._table[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}:{attribute} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in ``--help``, written from the table so that nothing is imported for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self._table.items()])

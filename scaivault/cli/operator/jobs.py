@@ -1,0 +1,47 @@
+"""``operator jobs``: what the server does by itself, and a pause in all that acts outward."""
+
+from __future__ import annotations
+
+import click
+
+from scaivault.cli.http import Answer
+from scaivault.cli.output import Table
+from scaivault.cli.session import Session, common_flags, session
+
+
+@click.group()
+@common_flags
+def jobs() -> None:
+    """What the server does by itself; pause and resume all that acts outward."""
+
+
+@jobs.command()
+@common_flags
+def status() -> None:
+    """Each job: when it ran, when it will, how late it is."""
+    current = session()
+    _show(current, current.api().get("/v1/system/jobs"))
+
+
+@jobs.command()
+@common_flags
+def pause() -> None:
+    """Stop rotation, revocation, webhooks, synchronisation and ACME until resumed."""
+    current = session()
+    _show(current, current.api().post("/v1/system/jobs/pause", {}))
+
+
+@jobs.command()
+@common_flags
+def resume() -> None:
+    """Let the paused jobs act again."""
+    current = session()
+    _show(current, current.api().post("/v1/system/jobs/resume", {}))
+
+
+def _show(current: Session, answer: Answer) -> None:
+    fields = ("name", "last_run_at", "next_run_at", "last_status", "lag_seconds")
+    rows = [[job.get(field) for field in fields] for job in answer.body.get("jobs") or []]
+    current.show(answer, Table(("JOB", "LAST", "NEXT", "STATUS", "LAG"), rows))
+    if answer.body.get("paused"):
+        current.note("Paused: nothing acts outward until `scaivault operator jobs resume`.")

@@ -1,0 +1,73 @@
+"""``scaivault system``: how a server is doing. Three of the four need no token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from scaivault.cli.failure import GENERAL, Failure
+from scaivault.cli.output import Table
+from scaivault.cli.session import common_flags, session
+
+
+@click.group()
+@common_flags
+def system() -> None:
+    """Health, readiness and version of a server."""
+
+
+@system.command()
+@common_flags
+def health() -> None:
+    """Whether the process runs, sealed or not."""
+    current = session()
+    answer = current.api().get("/v1/health")
+    current.show(answer, Table(("CHECK", "STATUS"), [("server", answer.body.get("status"))]))
+
+
+@system.command()
+@common_flags
+def ready() -> int:
+    """Whether it can serve secrets now; exit 1 if not."""
+    current = session()
+    answer = current.api().call("GET", "/v1/health/ready", also=(503,))
+    checks = answer.body.get("checks")
+    if not isinstance(checks, dict):
+        raise Failure("unexpected_answer", "this is no readiness report; check --url")
+    errors = answer.body.get("errors") or {}
+    rows = [(name, state, errors.get(name)) for name, state in checks.items()]
+    rows += [(name, "error", text) for name, text in errors.items() if name not in checks]
+    current.show(answer, Table(("CHECK", "STATUS", "ERROR"), rows))
+    return 0 if answer.status == 200 else GENERAL
+
+
+@system.command()
+@common_flags
+def detailed() -> None:
+    """Every check with its latency; needs a token of scope admin."""
+    current = session()
+    answer = current.api().get("/v1/health/detailed")
+    rows = [("server", answer.body.get("status"), None), *_checks(answer.body.get("checks") or {})]
+    current.show(answer, Table(("CHECK", "STATUS", "LATENCY"), rows))
+
+
+@system.command()
+@common_flags
+def version() -> None:
+    """Version of the server, not of this program (`scaivault --version`)."""
+    current = session()
+    answer = current.api().get("/v1/version")
+    rows = [
+        (name, answer.body.get(name)) for name in ("version", "api_version", "commit", "built_at")
+    ]
+    current.show(answer, Table(("FIELD", "VALUE"), rows))
+
+
+def _checks(checks: dict[str, Any]) -> list[tuple[str, Any, str | None]]:
+    rows: list[tuple[str, Any, str | None]] = []
+    for name, check in checks.items():
+        if isinstance(check, dict):
+            latency = check.get("latency_ms")
+            rows.append((name, check.get("status"), None if latency is None else f"{latency} ms"))
+    return rows

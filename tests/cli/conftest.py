@@ -1,0 +1,257 @@
+"""A real HTTP server with canned answers of the contract, and two ways to run the program."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import json
+import os
+import pty
+import select
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from scaivault.cli.main import scaivault
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class Canned:
+    """Answers in order by ``METHOD /path``; the last one stays. ``requests``: what came in."""
+
+    url: str = ""
+    token: str = "skt_canary0token0canary0token0canary0token0canary"
+    requests: list[Request] = field(default_factory=list)
+    answers: dict[str, list[tuple[int, bytes, dict[str, str]]]] = field(default_factory=dict)
+
+    def answer(
+        self, call: str, body: Any = None, status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        raw = body if isinstance(body, bytes) else b"" if body is None else _json(body)
+        self.answers.setdefault(call, []).append((status, raw, headers or {}))
+
+    def refuse(self, call: str, status: int, code: str, message: str, **details: Any) -> None:
+        error = {"code": code, "message": message, "details": details, "request_id": "req_1"}
+        self.answer(call, {"error": error}, status)
+
+    def next(self, call: str) -> tuple[int, bytes, dict[str, str]]:
+        queue = self.answers.get(call)
+        if not queue:
+            error = {"code": "not_found", "message": f"no {call}", "request_id": "req_0"}
+            return 404, _json({"error": error}), {}
+        return queue.pop(0) if len(queue) > 1 else queue[0]
+
+    def sent(self, call: str) -> list[Any]:
+        """Bodies of the requests for ``METHOD /path``."""
+        return [each.body for each in self.requests if f"{each.method} {each.path}" == call]
+
+
+def _json(body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
+def handler_for(canned: Canned) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _reply(self) -> None:
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = json.loads(raw) if raw else None
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            canned.requests.append(Request(self.command, self.path, headers, body))
+            status, content, extra = canned.next(f"{self.command} {self.path}")
+            self.send_response(status)
+            for name, value in extra.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = _reply  # noqa: N815 - names of the base class
+
+        def address_string(self) -> str:
+            return "peer"
+
+        def log_message(self, *_: Any) -> None: ...
+
+    return Handler
+
+
+@contextlib.contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[None]:
+    server.daemon_threads = False
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Canned]:
+    canned = Canned()
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(canned))
+    canned.url = f"http://127.0.0.1:{http.server_address[1]}"
+    with running(http):
+        yield canned
+
+
+@pytest.fixture
+def unix_server(tmp_path: Path) -> Iterator[Canned]:
+    class UnixServer(ThreadingHTTPServer):
+        address_family = socket.AF_UNIX
+
+        def server_bind(self) -> None:
+            self.socket.bind(self.server_address)
+            self.server_name, self.server_port = "localhost", 0
+
+        def get_request(self) -> tuple[socket.socket, Any]:
+            return self.socket.accept()[0], ("peer", 0)
+
+    canned = Canned()
+    path = str(tmp_path / "api.sock")
+    canned.url = f"unix:{path}"
+    with running(UnixServer(path, handler_for(canned))):  # type: ignore[arg-type]  # typed for IP
+        yield canned
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Iterator[tuple[Canned, Path]]:
+    """A server with a certificate of its own; the path is the PEM file to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    today = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - datetime.timedelta(days=1))
+        .not_valid_after(today + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    trusted, both = tmp_path / "ca.pem", tmp_path / "server.pem"
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    trusted.write_bytes(pem)
+    both.write_bytes(pem + _private(key))
+    canned = Canned()
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(canned))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    http.socket = context.wrap_socket(
+        http.socket, server_side=True, do_handshake_on_connect=False
+    )
+    canned.url = f"https://127.0.0.1:{http.server_address[1]}"
+    with running(http):
+        yield canned, trusted
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+@pytest.fixture
+def environment(server: Canned) -> dict[str, str | None]:
+    """The variables of one run: everything of the caller's own environment is taken out."""
+    clean: dict[str, str | None] = dict.fromkeys(
+        name for name in os.environ if name.startswith("SCAIVAULT_")
+    )
+    return {**clean, "SCAIVAULT_URL": server.url, "SCAIVAULT_TOKEN": server.token}
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(environment: dict[str, str | None]) -> Run:
+    """Run the program in this process, in a pipe: ``run("operator", "status")``."""
+
+    def call(*args: str, stdin: str | bytes = "", **env: str | None) -> Result:
+        runner = CliRunner(env={**environment, **env})
+        result = runner.invoke(scaivault, list(args), input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return call
+
+
+Terminal = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def terminal(environment: dict[str, str | None]) -> Terminal:
+    """Run the program in a process of its own at a terminal, and type.
+
+    ``terminal(["operator", "unseal"], [("Passphrase", "…")])``: wait for a text, type a line.
+    Exit code and everything the terminal showed.
+    """
+
+    def call(args: list[str], typed: list[tuple[str, str]], **env: str) -> tuple[int, str]:
+        variables = {**os.environ, **environment, **env}
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scaivault.cli.main", *args],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            env={name: value for name, value in variables.items() if value is not None},
+        )
+        os.close(slave)
+        try:
+            screen = _converse(master, typed)
+            return process.wait(30), screen
+        finally:
+            process.kill()
+            process.wait()
+            os.close(master)
+
+    return call
+
+
+def _converse(master: int, typed: list[tuple[str, str]]) -> str:
+    screen, seen = "", 0
+    waiting = list(typed)
+    while True:
+        readable, _, _ = select.select([master], [], [], 30)
+        assert readable, f"nothing happened after: {screen!r}"
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # EIO: the process closed the terminal
+            piece = b""
+        if not piece:
+            assert not waiting, f"never asked for {waiting[0][0]!r}: {screen!r}"
+            return screen.replace("\r\n", "\n")
+        screen += piece.decode()
+        if waiting and waiting[0][0] in screen[seen:] and screen.endswith(": "):
+            seen = len(screen)
+            os.write(master, waiting.pop(0)[1].encode() + b"\n")
