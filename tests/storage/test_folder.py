@@ -59,8 +59,8 @@ def test_missing_directory_is_made_private_whatever_the_umask(tmp_path: Path, um
     finally:
         os.umask(before)
         folder.release()
-    assert mode(folder.path) == 0o700
-    assert mode(folder.tmp) == 0o700
+    assert (mode(folder.path), mode(folder.tmp)) == (0o700, 0o700)
+    assert mode(folder.lock) == 0o600
     assert not folder.initialized
 
 
