@@ -125,7 +125,7 @@ class _Walk:
     def struct(self, raw: bytes, type_: type[Struct], path: str) -> bytes:
         members = _decoder(dict[str, Raw]).decode(raw)
         config = type_.__struct_config__
-        fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
+        fields = _fields(type_)
         kept: list[bytes] = []
         for name, inner in members.items():
             at = _below(path, name)
@@ -209,6 +209,11 @@ def _members(hint: Any) -> tuple[Any, ...]:
     if get_origin(plain) in (Union, types.UnionType):
         return tuple(one for one in get_args(plain) if one is not UnsetType)
     return (hint,)
+
+
+@cache
+def _fields(type_: type[Struct]) -> dict[str, FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(type_)}
 
 
 @cache

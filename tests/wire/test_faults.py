@@ -271,8 +271,31 @@ hostile = st.recursive(
         st.lists(inner, max_size=4),
         st.dictionaries(
             st.sampled_from(
-                "name from active data options rules labels notify auth hosts max_versions mode "
-                "path permissions kind user token first last main others title owner".split()
+                [
+                    "name",
+                    "from",
+                    "active",
+                    "data",
+                    "options",
+                    "rules",
+                    "labels",
+                    "notify",
+                    "auth",
+                    "hosts",
+                    "max_versions",
+                    "mode",
+                    "path",
+                    "permissions",
+                    "kind",
+                    "user",
+                    "token",
+                    "first",
+                    "last",
+                    "main",
+                    "others",
+                    "title",
+                    "owner",
+                ]
             ),
             inner,
             max_size=6,
