@@ -1,7 +1,5 @@
 """The grammar of paths, in memory and in the undecoded request target."""
 
-import re
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -117,8 +115,10 @@ def model(path: str) -> bool:
 
 
 words = st.sampled_from(
-    ["metadata", "batch", "expiring", "versions", "restore", "rotate", "a", "b-1", "_", "x" * 60]
-    + ["A", "", ".", "..", "%2e", "\u00e9", "a b"]
+    [
+        *("metadata", "batch", "expiring", "versions", "restore", "rotate", "a", "b-1", "_"),
+        *("x" * 60, "A", "", ".", "..", "%2e", "\u00e9", "a b"),
+    ]
 )
 likely = st.lists(words, max_size=12).map("/".join)
 
@@ -203,9 +203,8 @@ def test_target_refused(raw: bytes, expected: str) -> None:
 def test_a_target_is_taken_as_it_is_or_refused(raw: bytes) -> None:
     try:
         path = path_from_target(raw)
-    except Refusal as refusal:
-        assert not re.fullmatch(rb"[a-z]{1,4}(/[a-z]{1,4}){0,9}", raw)
-        assert str(refusal.details["path"]).isascii()
+    except Refusal:
+        assert not model(raw.decode("ascii", "replace"))
         return
     assert path.encode() == raw
     assert model(path)

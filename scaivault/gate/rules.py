@@ -1,0 +1,192 @@
+"""The decision: may this caller do this on this path, now?
+
+One function answers for single calls, lists, batches, expansions, subscriptions, webhooks with
+an owner and background principals. Rules only add rights. In order:
+
+1. The token carries lists of paths, and one of them does not hold the path: no.
+2. An admin role covers the tenant: yes.
+3. The rules of all live policies of the caller, gathered beforehand in ``Compiled``.
+4. A rule whose pattern fits, that lists the permission or ``admin``, and whose conditions all
+   hold: yes.
+5. Rules fit but each fails a condition: no, for the first condition of the first such rule
+   (policies by creation, then the rule's place).
+6. Otherwise: no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from scaivault.errors import Refusal
+from scaivault.gate import globs
+from scaivault.gate.conditions import NONE, Conditions, Context, parse_conditions
+from scaivault.gate.trie import Trie
+
+__all__ = [
+    "PERMISSIONS",
+    "Compiled",
+    "Conditions",
+    "Context",
+    "Decision",
+    "Rule",
+    "decide",
+    "parse_conditions",
+    "refusal",
+]
+
+PERMISSIONS: Final = ("read", "write", "delete", "list", "rotate", "admin")
+
+_CODES: Final = {
+    "ip_ranges": "ip_not_allowed",
+    "require_mfa": "mfa_required",
+    "time_window": "time_window_violation",
+}
+_MESSAGES: Final = {
+    "access_denied": "no policy permits {permission} on this path",
+    "ip_not_allowed": "the rule that permits this does not admit the caller's address",
+    "mfa_required": "the rule that permits this wants a fresh MFA; verify again and retry",
+    "time_window_violation": "the rule that permits this does not hold at this hour",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of one policy; ``policy_created`` is an instant, ``index`` its place there."""
+
+    policy_id: str
+    policy_created: int
+    index: int
+    pattern: str
+    permissions: frozenset[str]
+    conditions: Conditions = NONE
+
+    def matches(self, path: str) -> bool:
+        """Whether the pattern fits the path."""
+        return globs.matches(self.pattern, path)
+
+    def grants(self, permission: str) -> bool:
+        """Whether the rule lists the permission, or ``admin``, which is all of them."""
+        return permission in PERMISSIONS and not self.permissions.isdisjoint((permission, "admin"))
+
+
+class Decision(NamedTuple):
+    """The answer and why. ``code`` is of ``errors.CODES`` and ``None`` when allowed.
+
+    ``reason``: ``granted granted_by_role`` | ``token_paths no_policy_bound no_path_match
+    permission_not_granted condition_failed``. ``rule`` is the one that grants, or the one whose
+    ``failed_condition`` is told; ``policy_id`` is its policy.
+    """
+
+    allowed: bool
+    code: str | None
+    reason: str
+    failed_condition: str | None = None
+    policy_id: str | None = None
+    rule: Rule | None = None
+
+
+_BY_ROLE: Final = Decision(True, None, "granted_by_role")
+_OUTSIDE_TOKEN: Final = Decision(False, "access_denied", "token_paths")
+_NO_POLICY: Final = Decision(False, "access_denied", "no_policy_bound")
+_NO_PATH: Final = Decision(False, "access_denied", "no_path_match")
+_NO_PERMISSION: Final = Decision(False, "access_denied", "permission_not_granted")
+
+_Ranked = tuple[int, Rule]
+# permission -> conditions -> the first rule of one pattern that grants it under them, in order
+_Grants = dict[str, dict[Conditions, _Ranked]]
+_rank: Final = itemgetter(0)
+
+
+class Compiled:
+    """All rules of one caller, merged. Immutable: a change of policy makes a new one.
+
+    The cost of a decision grows with the patterns that fit the path, not with those that are
+    there. Of the rules with one and the same pattern only those are kept for a decision that
+    can change it: the first one under each set of conditions, up to the first without any.
+    """
+
+    __slots__ = ("_trie", "rules")
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules: Final = tuple(
+            sorted(rules, key=lambda rule: (rule.policy_created, rule.policy_id, rule.index))
+        )
+        patterns: dict[str, _Grants] = {}
+        for ranked in enumerate(self.rules):
+            _add(patterns.setdefault(ranked[1].pattern, {}), ranked)
+        self._trie: Final = Trie(patterns)
+
+    def decide(self, permission: str, path: str, context: Context) -> Decision:
+        """Steps 3 to 6."""
+        matched = self._trie.matching(path)
+        if not matched:
+            return _NO_PATH if self.rules else _NO_POLICY
+        fitting = [ranked for grants in matched for ranked in grants.get(permission, {}).values()]
+        if len(matched) > 1:
+            fitting.sort(key=_rank)
+        return _judge(fitting, context)
+
+
+def _add(grants: _Grants, ranked: _Ranked) -> None:
+    rule = ranked[1]
+    for permission in PERMISSIONS:
+        if rule.grants(permission):
+            under = grants.setdefault(permission, {})
+            if NONE not in under:
+                under.setdefault(rule.conditions, ranked)
+
+
+def _judge(fitting: Iterable[_Ranked], context: Context) -> Decision:
+    first: Decision | None = None
+    for _, rule in fitting:
+        failed = rule.conditions.failure(context)
+        if failed is None:
+            return Decision(True, None, "granted", None, rule.policy_id, rule)
+        if first is None:
+            code = _CODES[failed]
+            first = Decision(False, code, "condition_failed", failed, rule.policy_id, rule)
+    return _NO_PERMISSION if first is None else first
+
+
+def decide(
+    *,
+    allowed_paths: Sequence[Sequence[str]],
+    covered_by_role: bool,
+    rules: Compiled,
+    permission: str,
+    path: str,
+    context: Context,
+) -> Decision:
+    """Whether the caller holds ``permission`` on ``path`` (a legal path) in ``context``.
+
+    ``allowed_paths``: the token's lists of patterns; the path must match one of each, and an
+    empty list matches nothing. ``covered_by_role``: an admin role covers the acting tenant.
+    """
+    for patterns in allowed_paths:
+        if not any(globs.matches(pattern, path) for pattern in patterns):
+            return _OUTSIDE_TOKEN
+    if covered_by_role:
+        return _BY_ROLE
+    return rules.decide(permission, path, context)
+
+
+def refusal(decision: Decision, permission: str, path: str) -> Refusal:
+    """The error of a decision that is no; tells nothing of whether the path exists."""
+    code = decision.code
+    if code is None:
+        raise ValueError("an allowed decision has no refusal")
+    message = _MESSAGES[code].format(permission=permission)
+    if decision.failed_condition is not None:
+        return Refusal(
+            code,
+            message,
+            failed_condition=decision.failed_condition,
+            policy_id=decision.policy_id,
+        )
+    if decision.reason == "token_paths":
+        message = "the token is narrowed to other paths"
+        return Refusal(code, message, path=path, permission=permission, reason="token_paths")
+    return Refusal(code, message, path=path, permission=permission)

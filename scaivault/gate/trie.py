@@ -1,0 +1,111 @@
+"""Many patterns held against one path at once.
+
+Patterns share their leading segments in a tree. A path walks it segment by segment, with the
+set of nodes it can be at; a literal costs one dictionary look-up however many siblings it has,
+and a segment with wildcards is found by the text before its first and behind its last wildcard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Generic, TypeVar
+
+from scaivault.gate.globs import Wild
+
+V = TypeVar("V")
+
+
+class _Node(Generic[V]):
+    """A place behind some segments of a pattern."""
+
+    __slots__ = ("any", "below", "gap", "here", "literals", "loops", "wilds")
+
+    def __init__(self, *, loops: bool = False) -> None:
+        self.loops: Final = loops  # stands for /**/: stays where it is over any segment
+        self.here: V | None = None  # a pattern ends here
+        self.below: V | None = None  # a pattern ends here with /**
+        self.literals: dict[str, _Node[V]] = {}
+        self.any: _Node[V] | None = None  # behind *
+        self.gap: _Node[V] | None = None  # behind /**/
+        # lengths of head and tail -> (head, tail) -> segment -> (its matcher, what is behind it)
+        self.wilds: dict[
+            tuple[int, int], dict[tuple[str, str], dict[str, tuple[Wild, _Node[V]]]]
+        ] = {}
+
+    def child(self, segment: str) -> _Node[V]:
+        """What is behind a segment of a pattern; made when it is not there yet."""
+        if segment == "**":
+            if self.gap is None:
+                self.gap = _Node(loops=True)
+            return self.gap
+        if segment == "*":
+            if self.any is None:
+                self.any = _Node()
+            return self.any
+        if "*" in segment or "?" in segment:
+            wild = Wild(segment)
+            head, tail = wild.head, wild.tail
+            same_lengths = self.wilds.setdefault((len(head), len(tail)), {})
+            same_ends = same_lengths.setdefault((head, tail), {})
+            return same_ends.setdefault(segment, (wild, _Node()))[1]
+        return self.literals.setdefault(segment, _Node())
+
+    def behind(self, segment: str) -> Iterator[_Node[V]]:
+        """Where a path can be after its next segment."""
+        if self.loops:
+            yield self
+        literal = self.literals.get(segment)
+        if literal is not None:
+            yield literal
+        if self.any is not None:
+            yield self.any
+        for (head, tail), ends in self.wilds.items():
+            key = segment[:head], segment[max(0, len(segment) - tail) :]
+            for wild, node in ends.get(key, {}).values():
+                if wild.fits(segment):
+                    yield node
+
+
+class Trie(Generic[V]):
+    """Legal patterns, each with a value. Immutable once made."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self, patterns: Mapping[str, V]) -> None:
+        self._root: Final[_Node[V]] = _Node()
+        for pattern, value in patterns.items():
+            self._add(pattern, value)
+
+    def _add(self, pattern: str, value: V) -> None:
+        segments = pattern.split("/")
+        below = segments[-1] == "**"
+        if below:
+            segments.pop()
+        if segments and segments[0] == "**":  # one segment or more: any one, then a gap
+            segments.insert(0, "*")
+        node = self._root
+        for segment in segments:
+            node = node.child(segment)
+        if below:
+            node.below = value
+        else:
+            node.here = value
+
+    def matching(self, path: str) -> list[V]:
+        """The values of all patterns that fit a legal path, each once, in no order."""
+        found: dict[int, V] = {}
+        places: set[_Node[V]] = {self._root}
+        for segment in path.split("/"):
+            following: set[_Node[V]] = set()
+            for node in places:
+                if node.below is not None:
+                    found[id(node.below)] = node.below
+                for after in node.behind(segment):
+                    following.add(after)
+                    if after.gap is not None:
+                        following.add(after.gap)
+            places = following
+        for node in places:
+            if node.here is not None:
+                found[id(node.here)] = node.here
+        return list(found.values())
