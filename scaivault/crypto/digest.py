@@ -32,11 +32,12 @@ def personal(p: bytes, data: bytes) -> bytes:
 
 
 def keyed(key: Guarded, data: bytes) -> bytes:
-    """BLAKE2b-256 keyed with ``key`` (16 to 64 bytes). Compare results in constant time."""
+    """BLAKE2b-256 keyed with ``key`` (32 bytes). Compare results in constant time."""
+    if len(key) != 32:
+        raise ValueError("a digest key has 32 bytes")
     out = sodium.ffi.new("unsigned char[]", SIZE)
-    size = len(key)
-    if sodium.blake2b(out, SIZE, data, len(data), key.pointer, size, _ZERO, _ZERO) != 0:
-        raise ValueError("a digest key has 16 to 64 bytes")
+    if sodium.blake2b(out, SIZE, data, len(data), key.pointer, 32, _ZERO, _ZERO) != 0:
+        raise RuntimeError("libsodium could not compute a digest")
     key.confirm()
     return bytes(sodium.ffi.buffer(out, SIZE))
 
