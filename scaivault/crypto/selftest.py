@@ -13,7 +13,7 @@ from typing import Final
 from scaivault.crypto import aead, codes, digest, kdf, shamir, signing
 from scaivault.crypto.memory import Guarded, Wiped, wipe
 
-COUNT: Final = 31
+COUNT: Final = 32
 
 
 class SelfTestFailed(Exception):
@@ -287,6 +287,11 @@ _VECTORS: Final[tuple[tuple[str, Callable[[], object], object], ...]] = (
         "audit chain, first row",
         lambda: digest.row_digest(_ROW_1).hex(),
         "812ec77181eb571faf653f44bbac50ae257c215248b82f3efc1ff10cfa2bc035",
+    ),
+    (
+        "audit chain, changed row",
+        lambda: digest.row_digest(_ROW_1.replace(b'"duration_ms":6', b'"duration_ms":7')).hex(),
+        "91ea633fae508a88068b0b7af6cce7db824af2aefcf3d90c68247f4b76c85013",
     ),
     (
         "audit chain, first hash",
