@@ -66,7 +66,7 @@ class SealFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_program: Program
     slots: Annotated[list[Slot], Meta(min_length=1)]
     file_key: WrappedKey
-    # There only while the pages are rewritten: each page opens with one of the two.
+    # There only while the pages are rewritten, in one transaction: one of the two opens them.
     file_key_next: WrappedKey | UnsetType = UNSET
     mac: Base64Url
 

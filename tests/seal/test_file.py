@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,8 +83,9 @@ def test_fields_are_those_of_the_format() -> None:
 
 
 def test_mac_is_a_known_answer() -> None:
-    """Also in docs/formats.md: a change here makes every existing vault unreadable."""
+    """A change here makes every existing vault unreadable."""
     assert FILE.mac == "hNeeQPiIs14hG66RMJfdGRgI-8jQdJpuRL6-fLiTEcQ"
+    assert FILE.mac in (Path(__file__).parents[2] / "docs/formats.md").read_text(encoding="utf-8")
 
 
 def test_second_file_key_while_pages_are_rewritten() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from scaivault.crypto import aead, codes, kdf, shamir
+from scaivault.crypto import aead, codes, digest, kdf, shamir
 from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal
 from scaivault.seal.file import SealFile, SealFileInvalid, Slot, WrappedKey, from_text, to_text
@@ -251,12 +251,17 @@ AT = slot("passphrase", {"kdf": KDF})
 
 
 def test_wrapped_root_is_a_known_answer() -> None:
-    """Also in docs/formats.md: a change here locks every existing vault."""
+    """A change here locks every existing vault."""
     wrapped = (
         "AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF9g-cVmkZcflrXi-nA"
         "zpmUf383AaTA89azDHR_kb2vTTAjF_tKrOr5GNlF-7phebfw"
     )
     assert unwrap_root(S, structs.replace(AT, wrapped_root=wrapped), VAULT, 1).equals(ROOT)
+    described = digest.jcs({"params": AT.params, "type": AT.type})
+    formats = (Path(__file__).parents[2] / "docs/formats.md").read_text(encoding="utf-8")
+    assert f"wrapped_root {wrapped}\n" in formats
+    assert f"JCS          {described.decode()}\n" in formats
+    assert f"object       {digest.plain(described).hex()}\n" in formats
 
 
 def test_wrapping_is_bound_to_its_place() -> None:
