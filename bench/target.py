@@ -1,0 +1,77 @@
+"""A server under measurement: where it is, and how it wants to be asked."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import httpx
+
+from bench.process import BenchmarkError
+
+
+def path(number: int) -> str:
+    """Path of secret ``number``: three segments, spread over 50 folders."""
+    return f"bench/app-{number % 50}/secret-{number}"
+
+
+def value(number: int) -> dict[str, str]:
+    """A database credential; as large for every number."""
+    return {
+        "host": "db.internal.example",
+        "port": "5432",
+        "username": f"svc-{number:08d}",
+        "password": f"{number * 2654435761 % 10**16:016d}-x7Qm",
+        "database": "orders",
+    }
+
+
+def value_bytes() -> int:
+    """Size of every value as compact JSON."""
+    return len(json.dumps(value(0), separators=(",", ":")))
+
+
+class Target(ABC):
+    """One server, spoken to in whole HTTP/1.1 requests so that every generator sends the same."""
+
+    name: str
+    port: int
+
+    @abstractmethod
+    def read(self, number: int) -> bytes:
+        """The request that reads secret ``number``."""
+
+    @abstractmethod
+    def write(self, number: int) -> bytes:
+        """The request that writes a version of secret ``number``."""
+
+    @abstractmethod
+    def resident(self) -> int:
+        """Resident memory of the server, bytes."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def render(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> bytes:
+        """One HTTP/1.1 request as it goes over the wire (RFC 9112 §2.1), connection kept."""
+        fields = {"Host": f"127.0.0.1:{self.port}", **headers}
+        if method != "GET":
+            fields |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {at}" for name, at in fields.items())]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def call(
+    client: httpx.Client, method: str, address: str, body: object = None, **headers: str
+) -> dict[str, object]:
+    """One call of the preparations; the answer's JSON object, empty where there is none.
+
+    Raises:
+        BenchmarkError: the server refused; its answer is quoted.
+    """
+    answer = client.request(method, address, json=body, headers=headers)
+    if answer.is_error:
+        raise BenchmarkError(f"{method} {address}: {answer.status_code} {answer.text[:500]}")
+    return dict(answer.json()) if answer.content else {}

@@ -1,0 +1,132 @@
+"""ScaiVault as ``scaivault serve`` runs it: data on disk, audit on, one user under one policy.
+
+Unlike a default installation: no TLS, rate limits and metrics off, memory not locked, and the
+cheapest passphrase KDF that is allowed, so that unsealing measures the vault and not Argon2id.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from bench.process import Folder, MissingProgramError, Process, free_port
+from bench.target import Target, call, path, value
+
+KDF_OPS = 1
+KDF_MEM_KIB = 65536
+PASSPHRASE = "bench passphrase, loopback only"
+SCOPES = ["secrets:read", "secrets:write", "secrets:list"]
+RULES = [{"path_pattern": "bench/**", "permissions": ["read", "write", "list"]}]
+
+
+def program() -> str:
+    """The ``scaivault`` command of this interpreter's environment.
+
+    Raises:
+        MissingProgramError: the package is not installed there.
+    """
+    found = shutil.which("scaivault", path=str(Path(sys.executable).parent))
+    if not found:
+        raise MissingProgramError("ScaiVault is not installed: pip install -e .")
+    return found
+
+
+def version() -> str:
+    """What the program says it is."""
+    said = subprocess.run([program(), "--version"], check=True, capture_output=True, text=True)
+    return said.stdout.strip()
+
+
+class Vault(Target):
+    """A running, unsealed ScaiVault with the token of a user under one policy."""
+
+    name = "ScaiVault"
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        (folder / "data").mkdir(mode=0o700)
+        # JSON is YAML.
+        (folder / "config.yaml").write_text(json.dumps(self._config()))
+        self._token = ""
+        self.process = self._run()
+
+    def _config(self) -> dict[str, object]:
+        return {
+            "data_dir": str(self._folder / "data"),
+            "server": {
+                "bind": f"127.0.0.1:{self.port}",
+                "lock_memory": False,
+                "tls": {"mode": "off"},
+            },
+            "seal": {"argon2": {"ops": KDF_OPS, "mem_kib": KDF_MEM_KIB}},
+            "rate_limits": {"enabled": False},
+            "metrics": {"bind": None},
+            "log": {"level": "warn"},
+        }
+
+    def _run(self) -> Process:
+        argv = [program(), "serve", "--config", str(self._folder / "config.yaml")]
+        argv += ["--allow-root"] if os.geteuid() == 0 else []
+        process = Process(argv, self._folder / "server.log")
+        process.await_answer(f"{self.url}/v1/health")
+        return process
+
+    def start(self) -> None:
+        """Start the stopped server again; it comes back sealed."""
+        self.process = self._run()
+
+    def stop(self) -> None:
+        """Stop the server; its data stay."""
+        self.process.stop()
+
+    def initialise(self) -> None:
+        """Init with one passphrase slot, make the user, the policy, the binding and the token."""
+        with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
+            wanted = {"slots": [{"type": "passphrase", "passphrase": PASSPHRASE}]}
+            made = call(client, "POST", "/v1/system/init", wanted)
+            client.headers["Authorization"] = f"Bearer {made['root_token']}"
+            email = {"email": "bench@example.com", "display_name": "Bench"}
+            user = call(client, "POST", "/v1/identity/users", email)["id"]
+            policy = call(client, "POST", "/v1/policies", {"name": "bench", "rules": RULES})["id"]
+            bound = {"identity_type": "user", "identity_id": user}
+            call(client, "POST", f"/v1/policies/{policy}/bindings", bound)
+            wish = {"name": "bench", "scopes": SCOPES, "identity_id": user}
+            self._token = str(call(client, "POST", "/v1/auth/tokens", wish)["token"])
+
+    def unseal(self) -> None:
+        """Give the passphrase; returns when the server says that it is open."""
+        with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
+            call(client, "POST", "/v1/system/unseal", {"passphrase": PASSPHRASE})
+
+    def read(self, number: int) -> bytes:
+        return self.render("GET", f"/v1/secrets/{path(number)}", self._headers)
+
+    def write(self, number: int) -> bytes:
+        body = json.dumps({"data": value(number)}, separators=(",", ":")).encode()
+        return self.render("PUT", f"/v1/secrets/{path(number)}", self._headers, body)
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def resident(self) -> int:
+        return self.process.resident()
+
+
+@contextmanager
+def vault(parent: Path | None = None) -> Iterator[Vault]:
+    """An initialised ScaiVault in a temporary folder, gone afterwards."""
+    with Folder(parent, "scaivault") as folder:
+        server = Vault(folder.path)
+        try:
+            server.initialise()
+            yield server
+        finally:
+            server.process.stop()
