@@ -171,6 +171,8 @@ class Glob:
 
     def matches(self, path: str) -> bool:
         """Whether the whole of a legal path fits."""
+        if not path.startswith(self.literal_prefix):
+            return False
         segments = path.split("/")
         first, last = self._first, self._last
         if last is None:
@@ -195,7 +197,11 @@ class Glob:
 
 def _run(group: list[Fits], segments: list[str], at: int) -> bool:
     """Whether the group's segments fit those of the path from ``at`` on, one to one."""
-    return all(fits(segments[at + place]) for place, fits in enumerate(group))
+    for fits in group:
+        if not fits(segments[at]):
+            return False
+        at += 1
+    return True
 
 
 @lru_cache(maxsize=4096)

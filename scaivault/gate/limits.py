@@ -151,7 +151,8 @@ class Limits:
         full += n * cost[1]
         self._full[pair] = full
         self._full.move_to_end(pair)
-        self._forget(now)
+        if next(iter(self._full.values())) <= now:
+            self._forget(now)
         return self._allowance(cost, full - now)
 
     def require(self, key: str, category: str, n: int = 1) -> Allowance | None:
@@ -181,7 +182,7 @@ class Limits:
         now = self._clock.monotonic()
         latest = islice(reversed(self._full.items()), at_most)
         return [
-            (category, key, 1 - max(full - now, 0) / self._capacity(category))
+            (category, key, min(1.0, max(0.0, 1 - (full - now) / _MINUTE)))
             for (category, key), full in latest
         ]
 
@@ -214,11 +215,6 @@ class Limits:
         limit, each = cost
         reset = -(-(self._clock.now() * 1000 + debt) // _SECOND)
         return Allowance(limit, limit - -(-debt // each), reset)
-
-    def _capacity(self, category: str) -> int:
-        """Nanoseconds in which an empty bucket fills."""
-        limit, each = self._costs[category] or (1, _MINUTE)
-        return limit * each
 
 
 class Quiet:

@@ -39,6 +39,7 @@ __all__ = [
 
 PERMISSIONS: Final = ("read", "write", "delete", "list", "rotate", "admin")
 
+_KNOWN: Final = frozenset(PERMISSIONS)
 _CODES: Final = {
     "ip_ranges": "ip_not_allowed",
     "require_mfa": "mfa_required",
@@ -132,11 +133,11 @@ class Compiled:
 
 def _add(grants: _Grants, ranked: _Ranked) -> None:
     rule = ranked[1]
-    for permission in PERMISSIONS:
-        if rule.grants(permission):
-            under = grants.setdefault(permission, {})
-            if NONE not in under:
-                under.setdefault(rule.conditions, ranked)
+    granted = PERMISSIONS if "admin" in rule.permissions else rule.permissions & _KNOWN
+    for permission in granted:
+        under = grants.setdefault(permission, {})
+        if NONE not in under:
+            under.setdefault(rule.conditions, ranked)
 
 
 def _judge(fitting: Iterable[_Ranked], context: Context) -> Decision:
