@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from scaivault.cli.main import scaivault
+from scaivault.clock import SECOND, SystemClock
 
 
 @dataclass
@@ -144,7 +145,7 @@ def tls_server(tmp_path: Path) -> Iterator[tuple[Canned, Path]]:
     """A server with a certificate of its own; the path is the PEM file to trust."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    today = datetime.datetime.now(datetime.UTC)
+    today = datetime.datetime.fromtimestamp(SystemClock().now() / SECOND, datetime.UTC)
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
@@ -162,9 +163,7 @@ def tls_server(tmp_path: Path) -> Iterator[tuple[Canned, Path]]:
     http = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(canned))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(both)
-    http.socket = context.wrap_socket(
-        http.socket, server_side=True, do_handshake_on_connect=False
-    )
+    http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
     canned.url = f"https://127.0.0.1:{http.server_address[1]}"
     with running(http):
         yield canned, trusted

@@ -107,7 +107,9 @@ def _offline(
     # Opens the database and its keys: server parts, about 100 ms to import.
     from scaivault.system.offline import verify
 
-    report: dict[str, Any] = verify(path, credential=credential, from_seq=from_seq, expect=expect, public_key=key)
+    report: dict[str, Any] = verify(
+        path, credential=credential, from_seq=from_seq, expect=expect, public_key=key
+    )
     return report
 
 

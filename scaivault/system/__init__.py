@@ -1,0 +1,1 @@
+"""The vault itself: opening and closing it, its slots and keys, its health."""

@@ -1,0 +1,66 @@
+"""Credentials: no command takes a secret as an argument, and the options exclude each other."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from scaivault.cli.failure import Failure
+from scaivault.cli.main import scaivault
+from scaivault.cli.operator.credential import Given
+
+SECRET_WORDS = ("pass", "share", "key", "token", "secret", "pin", "credential")
+# Values, yet no secrets: counts, ids of owners, a duration, names of files and settings.
+PUBLIC = {"shares", "root_token_ttl", "keyfile", "public_key"}
+# For throw-away vaults alone; its help says who can see it.
+EXEMPT = {"dev_token"}
+
+
+def commands(command: click.Command, context: click.Context) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from commands(inner, context)
+
+
+def test_no_option_of_any_command_holds_a_secret() -> None:
+    context = click.Context(scaivault)
+    for command in commands(scaivault, context):
+        for parameter in command.params:
+            name = parameter.name or ""
+            suspicious = any(word in name for word in SECRET_WORDS)
+            names_a_file = name.endswith(("_file", "_files")) or name == "files"
+            is_flag = isinstance(parameter, click.Option) and parameter.is_flag
+            assert not suspicious or names_a_file or is_flag or name in PUBLIC | EXEMPT, (
+                f"{command.name}: {name}"
+            )
+
+
+def test_there_are_commands_to_look_at() -> None:
+    assert len(list(commands(scaivault, click.Context(scaivault)))) > 25
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(range(4), 2)))
+def test_only_one_kind_of_credential(pair: tuple[int, int]) -> None:
+    kinds = ({"passphrase_file": "f"}, {"share_files": ("f",)}, {"key_file": "f"}, {"auto": True})
+    for kind in kinds:
+        assert Given(**kind).anything  # type: ignore[arg-type]
+    with pytest.raises(Failure, match="only one"):
+        Given(**{**kinds[pair[0]], **kinds[pair[1]]})  # type: ignore[arg-type]
+
+
+def test_shares_of_several_files_come_in_their_order(tmp_path: Path) -> None:
+    for name, text in (("a", "one\ntwo\n"), ("b", "three")):
+        (tmp_path / name).write_text(text)
+    given = Given("slot_1", share_files=(str(tmp_path / "a"), str(tmp_path / "b")))
+    assert given.read() == {"slot_id": "slot_1", "shares": ["one", "two", "three"]}
+
+
+def test_nothing_given_is_nothing_read() -> None:
+    assert (Given().read(), Given("slot_1").anything) == (None, False)
