@@ -88,6 +88,11 @@ class IssuerPublic:
         point = int.from_bytes(x, "big"), int.from_bytes(y, "big")
         return cls(ec.EllipticCurvePublicNumbers(*point, ec.SECP256R1()).public_key())
 
+    @property
+    def key(self) -> ec.EllipticCurvePublicKey:
+        """For a JOSE library to verify with."""
+        return self._key
+
     def jwk(self) -> dict[str, str]:
         """As it stands in the published key set."""
         return self._required() | {"kid": self.kid, "use": "sig", "alg": "ES256"}
@@ -129,6 +134,11 @@ class IssuerKey:
     def private(self) -> bytes:
         """32 bytes; to be sealed."""
         return _scalar(self._key)
+
+    @property
+    def key(self) -> ec.EllipticCurvePrivateKey:
+        """For a JOSE library to sign with."""
+        return self._key
 
     def sign(self, message: bytes) -> bytes:
         """64 bytes: r and s, as JWS wants them. ``message`` = signing input of the token."""

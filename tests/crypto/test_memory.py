@@ -6,13 +6,14 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from scaivault.crypto import aead
+from scaivault.crypto import aead, digest, kdf, shamir
 from scaivault.crypto.memory import Guarded, Wiped, wipe
+from scaivault.crypto.sodium import Pointer
 
 RAW = bytes(range(32))
 
@@ -96,6 +97,50 @@ def test_wipe_leaves_shared_bytes_alone() -> None:
         wipe(bytes([n]))
     wipe(b"")
     assert [bytes([n])[0] for n in range(256)] == list(range(256))
+
+
+class Raced(Guarded):
+    """Wiped by somebody else right after its pointer was taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load(RAW)
+        self.raced = True
+
+    @property
+    def pointer(self) -> Pointer:
+        pointer = super().pointer
+        if hasattr(self, "raced"):
+            self.wipe()
+        return pointer
+
+
+def _used_while_wiped() -> dict[str, Callable[[], object]]:
+    key, box = Guarded().load(RAW), aead.wrap(Guarded().load(RAW), Guarded(), b"")
+    return {
+        "seal": lambda: aead.seal(Raced(), b"", b""),
+        "unseal": lambda: aead.unseal(Raced(), box, b""),
+        "wrap": lambda: aead.wrap(Raced(), key, b""),
+        "wrap, inner": lambda: aead.wrap(key, Raced(), b""),
+        "unwrap": lambda: aead.unwrap(Raced(), box, b""),
+        "seal_value": lambda: aead.seal_value(Raced(), b"", b"", b""),
+        "open_value": lambda: aead.open_value(Raced(), box, box, b"", b""),
+        "rewrap, old": lambda: aead.rewrap(Raced(), key, box, b"", b""),
+        "rewrap, new": lambda: aead.rewrap(key, Raced(), box, b"", b""),
+        "derive": lambda: kdf.derive(Raced(), 1, b"svroot01"),
+        "keyed": lambda: digest.keyed(Raced(), b""),
+        "split": lambda: shamir.split(Raced(), 3, 2),
+        "reveal": lambda: Raced().reveal(),
+        "load": lambda: Raced().load(RAW),
+        "equals": lambda: Raced().equals(key),
+        "equals, other": lambda: key.equals(Raced()),
+    }
+
+
+@pytest.mark.parametrize("use", list(_used_while_wiped()))
+def test_a_wipe_in_the_middle_spoils_no_outcome(use: str) -> None:
+    with pytest.raises(Wiped):
+        _used_while_wiped()[use]()
 
 
 def test_a_wipe_under_use_gives_wiped_and_no_box_of_zeros() -> None:

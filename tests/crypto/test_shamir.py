@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaivault.crypto import shamir
-from scaivault.crypto.memory import Guarded, Wiped
+from scaivault.crypto.memory import Guarded, Wiped, wipe
 
 RAW = bytes(range(32))
 
@@ -103,6 +103,19 @@ def test_shapes_out_of_bounds_are_refused(n: int, k: int) -> None:
 def test_shares_that_cannot_be_combined_are_refused(shares: dict[int, bytes]) -> None:
     with pytest.raises(ValueError, match="two or more"):
         shamir.combine(shares)
+
+
+def test_what_combining_leaves_in_plain_memory_is_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[bytearray] = []
+
+    def watched(buffer: bytearray) -> None:
+        left.append(buffer)
+        wipe(buffer)
+
+    monkeypatch.setattr(shamir, "wipe", watched)
+    shamir.combine(dict(shamir.split(Guarded().load(RAW), 3, 2)))
+    shamir.digest(1, RAW)
+    assert [bytes(buffer) for buffer in left] == [bytes(32), bytes(33)]
 
 
 def test_a_wiped_secret_is_not_split() -> None:
