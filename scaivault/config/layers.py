@@ -7,6 +7,7 @@ it stands. What is given in a higher layer replaces what a lower one says for th
 from __future__ import annotations
 
 import difflib
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_origin
@@ -54,6 +55,12 @@ def from_file(explicit: Path | None, env: Mapping[str, str]) -> Layer:
     document = read_yaml(text, str(path))
     layer: Layer = {}
     _flatten("", document.data, (), document, str(path), layer)
+    if "dynamic.commands" in layer and path.stat().st_mode & stat.S_IWOTH:
+        where = layer["dynamic.commands"].where
+        raise ConfigError(
+            f"{where}: dynamic.commands names programs, so that nobody but the owner and group may "
+            f"write the file: chmod o-w {path}"
+        )
     return layer
 
 

@@ -40,6 +40,19 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "latin.yaml", {}, {})
 
 
+def test_a_file_that_names_programs_is_not_everybodys_to_write(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(LOCAL + "dynamic: {commands: {x: {argv: [/bin/x]}}}")
+    path.chmod(0o646)
+    with pytest.raises(ConfigError, match=r"line 2: dynamic\.commands names programs.*chmod o-w"):
+        load(path, {}, {})
+    path.chmod(0o664)
+    assert load(path, {}, {}).dynamic.commands.keys() == {"x"}
+    path.write_text(LOCAL)
+    path.chmod(0o646)
+    assert load(path, {}, {}).dynamic.commands == {}
+
+
 def test_the_flag_wins_over_the_variable_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(LOCAL + "log: {level: warn}")
     (tmp_path / "b.yaml").write_text(LOCAL + "log: {level: error}")

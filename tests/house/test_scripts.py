@@ -40,6 +40,12 @@ def test_a_python_that_is_named_is_taken(top: Path) -> None:
     assert environment(top, "find_python", SCAIVAULT_PYTHON=python).stdout == f"{python}\n"
 
 
+def test_only_the_python_that_is_named_is_considered(top: Path) -> None:
+    ended = environment(top, "find_python", SCAIVAULT_PYTHON="/nowhere/python")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "tried: /nowhere/python" in ended.stderr
+
+
 def test_without_a_fitting_python_the_message_says_what_to_do(top: Path, tmp_path: Path) -> None:
     for name in ("python3.11", "python3.12", "python3.13", "python3.14", "python3"):
         (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
