@@ -1,19 +1,28 @@
-"""Every row: measure, print the table, store ``bench/results/<date>.json``, name regressions."""
+"""Every row, or those named: measure, print, store ``bench/results/<date>.json``, compare."""
 
 import json
 from datetime import UTC, datetime
 
-from bench import machine, memory, read, results, start, unseal, write
+from bench import batch, decide, listing, machine, memory, read, results, start, unseal, write
 from bench.row import Row, table
 from bench.script import prepare
 from bench.settings import parse
 
-ROWS = (read.run, write.run, unseal.run, memory.run, start.run)
+ROWS = {
+    "read": read.run,
+    "write": write.run,
+    "batch": batch.run,
+    "listing": listing.run,
+    "decide": decide.run,
+    "unseal": unseal.run,
+    "memory": memory.run,
+    "start": start.run,
+}
 
 
 def run() -> int:
     """Exit status: 1 if a row fell by more than 20 % against the last stored full run."""
-    settings = parse(__doc__)
+    settings, named = parse(__doc__, list(ROWS))
     prepare()
     began = datetime.now(UTC)
     before = results.latest()
@@ -26,8 +35,8 @@ def run() -> int:
     }
     print(json.dumps(about, indent=1), flush=True)
     rows: list[Row] = []
-    for measure in ROWS:
-        rows.append(measure(settings))
+    for each in named:
+        rows.append(ROWS[each](settings))
         print(table(rows[-1]), flush=True)
     name = began.strftime("%Y-%m-%dT%H%MZ") + ("-quick" if settings.quick else "")
     stored = results.write(name, about | {"rows": [row.stored() for row in rows]})

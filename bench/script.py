@@ -20,7 +20,7 @@ def prepare() -> None:
 
 def main(description: str | None, run: Callable[[Settings], Row]) -> None:
     """One row: measure and print."""
-    settings = parse(description)
+    settings, _ = parse(description)
     prepare()
     print(f"load generator: {load.name()}")
     print(table(run(settings)))

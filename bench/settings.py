@@ -1,6 +1,7 @@
 """What a run measures, and for how long: one small record for every row."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,21 +19,29 @@ class Settings:
     folder: Path | None = None
 
 
-def parse(description: str | None) -> Settings:
-    """Settings from the command line, the same flags for every script."""
+def parse(description: str | None, rows: Sequence[str] = ()) -> tuple[Settings, list[str]]:
+    """Settings from the command line, the same flags for every script; and those of ``rows``
+    that were named, all of them when none was.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="one-second turns, few secrets")
     parser.add_argument("--turns", type=int, default=5, help="turns per server (at least 5)")
     parser.add_argument("--seconds", type=int, help="length of one turn")
     parser.add_argument("--many", type=int, help="secrets for unseal and memory")
     parser.add_argument("--folder", type=Path, help="where the servers keep their data")
+    if rows:
+        parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(rows))
     given = parser.parse_args()
+    named = given.rows if rows else []
+    if not set(named) <= set(rows):
+        parser.error(f"rows are {', '.join(rows)}")
     if given.turns < 5:
         parser.error("--turns: medians need at least 5")
-    return Settings(
+    settings = Settings(
         quick=given.quick,
         turns=given.turns,
         seconds=given.seconds or (1 if given.quick else 5),
         many=given.many or (2_000 if given.quick else 100_000),
         folder=given.folder,
     )
+    return settings, named or list(rows)

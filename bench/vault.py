@@ -112,6 +112,15 @@ class Vault(Target):
         body = json.dumps({"data": value(number)}, separators=(",", ":")).encode()
         return self.render("PUT", f"/v1/secrets/{path(number)}", self._headers, body)
 
+    def batch(self, numbers: range) -> bytes:
+        """The request that reads several secrets at once."""
+        body = json.dumps({"paths": [path(n) for n in numbers]}, separators=(",", ":")).encode()
+        return self.render("POST", "/v1/secrets/batch", self._headers, body)
+
+    def page(self, prefix: str) -> bytes:
+        """The request that lists the first 200 secrets with ``prefix``."""
+        return self.render("GET", f"/v1/secrets?limit=200&prefix={prefix}", self._headers)
+
     @property
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"}
