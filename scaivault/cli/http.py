@@ -40,6 +40,15 @@ class Answer:
     body: dict[str, Any]
 
 
+def rows(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects listed under ``name``; none when it is missing. ``Failure`` when it holds
+    something else: whoever answers here is not ScaiVault."""
+    value = body.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise Failure("unexpected_answer", f"the answer's {name} is no list; check --url")
+    return value
+
+
 def _is_loopback(host: str) -> bool:
     import ipaddress
 

@@ -81,8 +81,8 @@ def shown_once(body: Mapping[str, Any]) -> dict[str, str]:
         if body.get(field):
             secrets[name] = str(body[field])
     for slot, shares in _shares(body).items():
-        if not _PLAIN.fullmatch(slot):
-            raise Failure("unexpected_answer", "the server sent a slot id that is none")
+        if not _PLAIN.fullmatch(slot) or not isinstance(shares, list):
+            raise Failure("unexpected_answer", "the server sent shares or a slot id that are none")
         for number, share in enumerate(shares, 1):
             secrets[f"share-{slot}-{number}"] = str(share)
     return secrets
@@ -99,10 +99,12 @@ def table_of(secrets: Mapping[str, str]) -> Table:
     return Table(("ONCE", "VALUE"), list(secrets.items()))
 
 
-def _shares(body: Mapping[str, Any]) -> dict[str, list[str]]:
+def _shares(body: Mapping[str, Any]) -> dict[str, Any]:
     """``shares`` of init and rotate-root is by slot id; of a new slot, a list."""
     shares = body.get("shares") or {}
-    return {str(body.get("id", "slot")): shares} if isinstance(shares, list) else shares
+    if isinstance(shares, list):
+        return {str(body.get("id", "slot")): shares}
+    return shares if isinstance(shares, dict) else {"": shares}
 
 
 def _private_directory(path: Path) -> int:

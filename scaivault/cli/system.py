@@ -35,7 +35,8 @@ def ready() -> int:
     checks = answer.body.get("checks")
     if not isinstance(checks, dict):
         raise Failure("unexpected_answer", "this is no readiness report; check --url")
-    errors = answer.body.get("errors") or {}
+    errors = answer.body.get("errors")
+    errors = errors if isinstance(errors, dict) else {}
     rows = [(name, state, errors.get(name)) for name, state in checks.items()]
     rows += [(name, "error", text) for name, text in errors.items() if name not in checks]
     current.show(answer, Table(("CHECK", "STATUS", "ERROR"), rows))
@@ -48,7 +49,7 @@ def detailed() -> None:
     """Every check with its latency; needs a token of scope admin."""
     current = session()
     answer = current.api().get("/v1/health/detailed")
-    rows = [("server", answer.body.get("status"), None), *_checks(answer.body.get("checks") or {})]
+    rows = [("server", answer.body.get("status"), None), *_checks(answer.body.get("checks"))]
     current.show(answer, Table(("CHECK", "STATUS", "LATENCY"), rows))
 
 
@@ -64,9 +65,9 @@ def version() -> None:
     current.show(answer, Table(("FIELD", "VALUE"), rows))
 
 
-def _checks(checks: dict[str, Any]) -> list[tuple[str, Any, str | None]]:
+def _checks(checks: Any) -> list[tuple[str, Any, str | None]]:
     rows: list[tuple[str, Any, str | None]] = []
-    for name, check in checks.items():
+    for name, check in checks.items() if isinstance(checks, dict) else ():
         if isinstance(check, dict):
             latency = check.get("latency_ms")
             rows.append((name, check.get("status"), None if latency is None else f"{latency} ms"))

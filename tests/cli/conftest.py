@@ -159,8 +159,13 @@ def tls_server(tmp_path: Path) -> Iterator[tuple[Canned, Path]]:
     pem = certificate.public_bytes(serialization.Encoding.PEM)
     trusted.write_bytes(pem)
     both.write_bytes(pem + _private(key))
+
+    class TlsServer(ThreadingHTTPServer):
+        def handle_error(self, *_: Any) -> None:
+            """A client that refuses the certificate ends the handshake; that is no news."""
+
     canned = Canned()
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(canned))
+    http = TlsServer(("127.0.0.1", 0), handler_for(canned))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(both)
     http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)

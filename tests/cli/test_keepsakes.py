@@ -100,6 +100,12 @@ def test_shares_of_one_slot_come_as_a_list() -> None:
     assert shown_once({"id": "slot_b", "shares": None, "root_token": None}) == {}
 
 
+@pytest.mark.parametrize("shares", ["svs1-1", 7, {"slot_a": "svs1-1"}, {"slot_a": None}])
+def test_shares_of_another_shape_are_refused(shares: Any) -> None:
+    with pytest.raises(Failure, match="shares"):
+        shown_once({"id": "slot_b", "shares": shares})
+
+
 @pytest.mark.parametrize("slot", ["../../etc/cron.d/x", "a/b", "", ".", "a\x00"])
 def test_a_hostile_slot_id_becomes_no_file_name(slot: str) -> None:
     with pytest.raises(Failure, match="slot id"):

@@ -11,7 +11,7 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import DAMAGE, Failure, usage
-from scaivault.cli.http import SLOW, Answer, Api
+from scaivault.cli.http import SLOW, Answer, Api, rows
 from scaivault.cli.operator.credential import Credential, Given, credential_flags, whole
 from scaivault.cli.output import Table, as_document, show
 from scaivault.cli.session import common_flags, session
@@ -74,7 +74,7 @@ def _continued(api: Api, body: dict[str, Any], expect: str | None) -> dict[str, 
     """A long chain comes in parts of a million rows; here it is one report again."""
     while not body.get("complete", True):
         following = body.get("next_seq")
-        if not isinstance(following, int) or following <= (body.get("last_seq") or 0):
+        if not isinstance(following, int) or following <= _number(body, "last_seq"):
             raise Failure("unexpected_answer", "the server does not say where to go on")
         body = joined(body, _online(api, following, expect).body)
     return body
@@ -83,13 +83,13 @@ def _continued(api: Api, body: dict[str, Any], expect: str | None) -> dict[str, 
 def joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """Two reports of adjoining parts as one: counts added, valid only if both are."""
     counted = ("rows_checked", "rows_pruned", "checkpoints_checked")
-    sums = {name: first.get(name, 0) + second.get(name, 0) for name in counted}
+    sums = {name: _number(first, name) + _number(second, name) for name in counted}
     return {
         **second,
         **sums,
         "first_seq": first.get("first_seq"),
         "valid": bool(first.get("valid") and second.get("valid")),
-        "problems": [*first.get("problems", []), *second.get("problems", [])],
+        "problems": [*rows(first, "problems"), *rows(second, "problems")],
     }
 
 
@@ -113,16 +113,22 @@ def _offline(
     return report
 
 
+def _number(body: Mapping[str, Any], name: str) -> int:
+    value = body.get(name)
+    return value if isinstance(value, int) else 0
+
+
 def _tables(body: Mapping[str, Any]) -> tuple[Table, Table]:
     """The outcome in one row, then every problem, the first bad row first."""
-    head = body.get("head") or {}
+    head = body.get("head")
     fields = ("valid", "first_seq", "last_seq", "rows_checked", "rows_pruned")
     signed = ("checkpoints_checked", "unsigned_tail")
-    row = [*(body.get(name) for name in (*fields, *signed)), head.get("hash")]
+    row = [*(body.get(name) for name in (*fields, *signed))]
+    row.append(head.get("hash") if isinstance(head, dict) else None)
     outcome = Table(
         ("VALID", "FIRST", "LAST", "ROWS", "PRUNED", "CHECKPOINTS", "UNSIGNED", "HEAD"), [row]
     )
-    problems = sorted(body.get("problems") or [], key=lambda problem: problem.get("seq") or 0)
+    problems = sorted(rows(body, "problems"), key=lambda problem: _number(problem, "seq"))
     return outcome, Table(
         ("PROBLEM", "SEQ", "DETAIL"),
         [[problem.get(name) for name in ("kind", "seq", "detail")] for problem in problems],

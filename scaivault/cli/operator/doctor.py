@@ -8,6 +8,7 @@ import click
 
 from scaivault.cli.configuration import load_settings
 from scaivault.cli.failure import DAMAGE, Failure
+from scaivault.cli.http import rows
 from scaivault.cli.output import Table, as_document, show
 from scaivault.cli.session import Session, common_flags, session
 
@@ -44,8 +45,8 @@ def doctor(data_dir: str | None, config: str | None, fix_modes: bool) -> int:
     if current.json:
         as_document(answer)
     else:
-        rows = [(each["status"], each["check"], each["detail"]) for each in answer["checks"]]
-        show(Table(("STATUS", "CHECK", "DETAIL"), rows))
+        lines = [(each["status"], each["check"], each["detail"]) for each in answer["checks"]]
+        show(Table(("STATUS", "CHECK", "DETAIL"), lines))
     return 0 if answer["ok"] else DAMAGE
 
 
@@ -67,6 +68,6 @@ def _slots(current: Session) -> tuple[list[dict[str, Any]] | None, str]:
     if not current.has_token:
         return None, "no token; set SCAIVAULT_TOKEN or --token-file to ask the server"
     try:
-        return current.api().get("/v1/system/slots").body.get("slots") or [], ""
+        return rows(current.api().get("/v1/system/slots").body, "slots"), ""
     except Failure as failure:
         return None, failure.message

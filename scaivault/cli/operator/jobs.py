@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from scaivault.cli.http import Answer
+from scaivault.cli.http import Answer, rows
 from scaivault.cli.output import Table
 from scaivault.cli.session import Session, common_flags, session
 
@@ -41,7 +41,7 @@ def resume() -> None:
 
 def _show(current: Session, answer: Answer) -> None:
     fields = ("name", "last_run_at", "next_run_at", "last_status", "lag_seconds")
-    rows = [[job.get(field) for field in fields] for job in answer.body.get("jobs") or []]
-    current.show(answer, Table(("JOB", "LAST", "NEXT", "STATUS", "LAG"), rows))
+    lines = [[job.get(field) for field in fields] for job in rows(answer.body, "jobs")]
+    current.show(answer, Table(("JOB", "LAST", "NEXT", "STATUS", "LAG"), lines))
     if answer.body.get("paused"):
         current.note("Paused: nothing acts outward until `scaivault operator jobs resume`.")

@@ -11,12 +11,12 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
-from scaivault.cli.http import SLOW, Answer, Api
+from scaivault.cli.http import SLOW, Answer, Api, rows
 from scaivault.cli.keepsakes import Keepsakes
 from scaivault.cli.operator.credential import Credential, Given, whole
 from scaivault.cli.operator.init import present
 from scaivault.cli.operator.shapes import Slot, checked_id
-from scaivault.cli.output import Table
+from scaivault.cli.output import Table, note
 from scaivault.cli.session import Session, common_flags, session
 
 # Rewriting every page of a large database; reads go on meanwhile.
@@ -58,7 +58,7 @@ def rotate_root(
     if drop:
         ask.agreed(f"Drop {', '.join(drop)}? What opens them will open nothing.", yes=yes)
     api = current.api()
-    listed = api.get("/v1/system/slots").body.get("slots") or []
+    listed = rows(api.get("/v1/system/slots").body, "slots")
     credentials = _credentials(listed, drop, _by_slot(files))
     body = {"credentials": credentials, "drop_slots": list(drop), "rekey_file": rekey_file}
     if reason:
@@ -136,7 +136,7 @@ def _credentials(
 def _credential(slot: Slot, file: str | None) -> Credential:
     slot_id = str(slot.get("id"))
     if file is None:
-        click.echo(f"Slot {slot_id} ({slot.get('label')}):", err=True)
+        note(f"Slot {slot_id} ({slot.get('label')}):")
         return whole(Given(slot_id), [slot])
     if slot.get("type") == "shamir":
         return Given(slot_id, share_files=(file,)).read() or {}

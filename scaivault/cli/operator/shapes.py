@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from scaivault.cli.failure import usage
+from scaivault.cli.http import rows
 from scaivault.cli.output import Table
 
 Slot = Mapping[str, Any]
@@ -48,11 +49,11 @@ def state_tables(body: Mapping[str, Any]) -> tuple[Table, Table]:
         ("STATE", "REASON", "HELD", "SINCE", "VERSION", "VAULT"),
         [[body.get(name) for name in ("state", "reason", "held", "since", "version", "vault_id")]],
     )
-    rows = [
+    lines = [
         (slot.get("id"), slot.get("type"), slot.get("label"), slot.get("auto"), progress(slot))
-        for slot in body.get("slots") or []
+        for slot in rows(body, "slots")
     ]
-    return state, Table(("ID", "TYPE", "LABEL", "AUTO", "PROGRESS"), rows)
+    return state, Table(("ID", "TYPE", "LABEL", "AUTO", "PROGRESS"), lines)
 
 
 def progress(slot: Slot) -> str | None:
@@ -63,7 +64,8 @@ def progress(slot: Slot) -> str | None:
 
 def threshold(slot: Slot) -> int | None:
     """How many shares open a slot: stated beside its params, or in them."""
-    value = slot.get("threshold") or (slot.get("params") or {}).get("threshold")
+    params = slot.get("params")
+    value = slot.get("threshold") or (params.get("threshold") if isinstance(params, dict) else None)
     return value if isinstance(value, int) else None
 
 

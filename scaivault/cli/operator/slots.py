@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import Failure, usage
-from scaivault.cli.http import SLOW, Api
+from scaivault.cli.http import SLOW, Api, rows
 from scaivault.cli.keepsakes import Keepsakes
 from scaivault.cli.operator.credential import Credential, Given, credential_flags, whole
 from scaivault.cli.operator.init import new_passphrase, present
@@ -30,7 +31,7 @@ def list_slots() -> None:
     """All slots, when each was last used and verified."""
     current = session()
     answer = current.api().get("/v1/system/slots")
-    current.show(answer, slots_table(answer.body.get("slots") or []))
+    current.show(answer, slots_table(rows(answer.body, "slots")))
 
 
 @slots.command()
@@ -111,11 +112,11 @@ def _proof(api: Api, slot_id: str, given: Given) -> Credential:
     credential = given.read()
     if credential is not None:
         return credential
-    slot = find(api.get("/v1/system/slots").body.get("slots") or [], slot_id)
+    slot = find(rows(api.get("/v1/system/slots").body, "slots"), slot_id)
     return {} if slot.get("auto") else whole(given, [slot])
 
 
-def find(slots: list[Slot], slot_id: str) -> Slot:
+def find(slots: Sequence[Slot], slot_id: str) -> Slot:
     """The slot with this id."""
     for slot in slots:
         if slot.get("id") == slot_id:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from scaivault.cli.http import SLOW
+from scaivault.cli.http import SLOW, rows
 from scaivault.cli.operator.credential import Given, credential_flags, whole
 from scaivault.cli.session import common_flags, session
 
@@ -20,7 +20,7 @@ def root_token(given: Given, ttl: str | None) -> None:
     """
     current = session()
     api = current.api()
-    slots = [] if given.anything else api.get("/v1/system/seal-status").body.get("slots") or []
+    slots = [] if given.anything else rows(api.get("/v1/system/seal-status").body, "slots")
     body = whole(given, slots)
     if ttl is not None:
         body["ttl"] = ttl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from scaivault.cli.failure import Failure
-from scaivault.cli.http import SLOW
+from scaivault.cli.http import SLOW, rows
 from scaivault.cli.operator.credential import Given, credential_flags, one_by_one
 from scaivault.cli.operator.shapes import progress, state_tables
 from scaivault.cli.session import common_flags, session
@@ -27,11 +27,11 @@ def unseal(given: Given) -> None:
     if not answer.body.get("initialized"):
         raise Failure("not_initialized", "there is no vault yet; see: scaivault operator init")
     if answer.body.get("sealed"):
-        for credential in one_by_one(given, answer.body.get("slots") or []):
+        for credential in one_by_one(given, rows(answer.body, "slots")):
             answer = api.post("/v1/system/unseal", credential, timeout=SLOW)
             if not answer.body.get("sealed"):
                 break
-            for slot in answer.body.get("slots") or []:
+            for slot in rows(answer.body, "slots"):
                 if slot.get("progress"):
                     current.note(f"{slot.get('label')}: {progress(slot)} shares")
     current.show(answer, *state_tables(answer.body))

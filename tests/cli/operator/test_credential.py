@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -48,11 +49,15 @@ def test_there_are_commands_to_look_at() -> None:
 
 @pytest.mark.parametrize("pair", list(itertools.combinations(range(4), 2)))
 def test_only_one_kind_of_credential(pair: tuple[int, int]) -> None:
-    kinds = ({"passphrase_file": "f"}, {"share_files": ("f",)}, {"key_file": "f"}, {"auto": True})
-    for kind in kinds:
-        assert Given(**kind).anything  # type: ignore[arg-type]
+    kinds: list[dict[str, Any]] = [
+        {"passphrase_file": "f"},
+        {"share_files": ("f",)},
+        {"key_file": "f"},
+        {"auto": True},
+    ]
+    assert all(Given(**kind).anything for kind in kinds)
     with pytest.raises(Failure, match="only one"):
-        Given(**{**kinds[pair[0]], **kinds[pair[1]]})  # type: ignore[arg-type]
+        Given(**{**kinds[pair[0]], **kinds[pair[1]]})
 
 
 def test_shares_of_several_files_come_in_their_order(tmp_path: Path) -> None:

@@ -66,3 +66,26 @@ def test_what_is_no_plain_segment_is_no_id(text: str) -> None:
 def test_progress(slot: dict[str, Any], shown: str | None) -> None:
     assert progress(slot) == shown
     assert (threshold(slot) is None) == (shown is None)
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        (["status"], "GET /v1/system/seal-status"),
+        (["unseal", "--auto"], "GET /v1/system/seal-status"),
+        (["slots", "list"], "GET /v1/system/slots"),
+        (["slots", "verify", "slot_1"], "GET /v1/system/slots"),
+        (["rotate-root"], "GET /v1/system/slots"),
+        (["jobs", "status"], "GET /v1/system/jobs"),
+        (["audit-verify"], "GET /v1/audit/verify"),
+    ],
+)
+@pytest.mark.parametrize("wrong", ["text", 7, {"id": 1}, ["slot_1"], [None], [["id"]]])
+def test_an_answer_of_another_shape_is_no_crash(
+    run: Any, server: Any, words: list[str], call: str, wrong: Any
+) -> None:
+    body = {"initialized": True, "sealed": True, "slots": wrong, "jobs": wrong, "problems": wrong}
+    server.answer(call, body)
+    result = run("operator", *words)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "error: unexpected_answer:" in result.stderr
