@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from enum import IntEnum
+from operator import itemgetter
 from typing import Any, ClassVar, Final
 
 import httptools
@@ -48,13 +48,12 @@ _REASONS: Final = {
     "pipeline": "too many requests were sent before their answers",
 }
 
+_NAME: Final = itemgetter(0)  # of a header
 
-class Part(IntEnum):
-    """What of a request the connection is in the middle of."""
-
-    NOTHING = 0
-    HEAD = 1
-    BODY = 2
+# What of a request the connection is in the middle of (plain numbers: looked at for each chunk).
+NOTHING: Final = 0
+HEAD: Final = 1
+BODY: Final = 2
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -68,7 +67,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._part = Part.NOTHING
+        self._part: int = NOTHING
         self._heads = 0  # complete ones
         self._head_bytes = 0  # received since the last complete head: never too few
         self._fault = "malformed_request"
@@ -99,33 +98,26 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._refused is not None:
             return
         self._unset_keepalive_if_required()
-        in_body, heads = self._part is Part.BODY, self._heads
+        in_body, heads = self._part == BODY, self._heads
         self._head_bytes += len(data)
-        if not self._feed(data):
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # The parser stops behind a request that asks for an upgrade; go on, as HTTP. This
+            # recurses at most as deep as the pipeline may be.
+            self._head_bytes = 0
+            self.data_received(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self._refuse(self._fault)
             return
         if in_body or heads != self._heads:
             self._head_bytes = 0
         elif self._head_bytes > self.max_headers:
             self._refuse("headers_too_large")
             return
-        if self._deadline is None and (self._part is not Part.NOTHING or self._idle()):
-            body = self._part is Part.BODY
-            self._arm(self.body_timeout if body else self.header_timeout, self._late)
-
-    def _feed(self, data: bytes) -> bool:
-        """False when the connection was refused. An upgrade request stops the parser behind
-        itself; it goes on with what follows, as HTTP."""
-        while True:
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:
-                data = data[upgrade.args[0] :]
-                if data:
-                    continue
-            except httptools.HttpParserError:
-                self._refuse(self._fault)
-                return False
-            return True
+        if self._deadline is None and (self._part != NOTHING or self._idle()):
+            self._arm(self.body_timeout if self._part == BODY else self.header_timeout, self._late)
 
     def _should_upgrade(self) -> bool:
         return False
@@ -139,7 +131,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._part = Part.HEAD
+        self._part = HEAD
 
     def on_headers_complete(self) -> None:
         fault = self._head_fault()
@@ -147,21 +139,23 @@ class LimitedProtocol(HttpToolsProtocol):
             self._fault = fault
             raise httptools.HttpParserError(fault)
         super().on_headers_complete()
-        self._part = Part.BODY
+        self._part = BODY
         self._heads += 1
-        self._disarm()
+        if self._deadline is not None:
+            self._disarm()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._part = Part.NOTHING
-        self._disarm()
+        self._part = NOTHING
+        if self._deadline is not None:
+            self._disarm()
 
     def _head_fault(self) -> str | None:
         if self._head_bytes > self.max_headers and self._head_size() > self.max_headers:
             return "headers_too_large"
         if b"#" in self.url:
             return "target"
-        names = [name for name, _ in self.headers]
+        names = list(map(_NAME, self.headers))
         hosts = names.count(b"host")
         if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
             return "host"
@@ -194,7 +188,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Nothing more is read. The answer leaves when all earlier requests have theirs."""
         self._refused = Refusal("invalid_request", _REASONS[reason], reason=reason)
         self._disarm()
-        if self._part is Part.BODY:
+        if self._part == BODY:
             self._refuse_body()
         elif self._idle():
             self._answer()
@@ -265,7 +259,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _late(self) -> None:
         """A part of a request did not come in time; while we do not read, that is our doing."""
         if self.flow.read_paused:
-            body = self._part is Part.BODY
+            body = self._part == BODY
             self._arm(self.body_timeout if body else self.header_timeout, self._late)
         else:
             self._close()

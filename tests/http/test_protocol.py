@@ -356,6 +356,23 @@ async def test_upgrades_are_ignored(protocol: str) -> None:
         assert answer.count(b"HTTP/1.1 200 OK") == 4
 
 
+async def test_upgrades_count_in_the_pipeline() -> None:
+    async with running() as here:
+        upgrade = get("/p", "Connection: Upgrade", "Upgrade: h2c")
+        answer = await here.exchange(upgrade * 500)
+        assert answer.count(b"HTTP/1.1 200 OK") == MAX_PIPELINE + 1
+        refused(b"HTTP/1.1 " + answer.rpartition(b"HTTP/1.1 ")[2], "pipeline")
+
+
+async def test_a_head_in_parts_behind_an_upgrade_is_measured_alone() -> None:
+    async with running() as here:
+        upgrade = get("/one", "Connection: Upgrade", "Upgrade: h2c", "X: " + "x" * 1500)
+        last = sized(MAX_HEADERS)
+        answer = await here.exchange(upgrade + last[:1000], last[1000:])
+        assert here.app.seen == ["/one", "/sized"]
+        assert answer.count(b"HTTP/1.1 200 OK") == 2
+
+
 @pytest.mark.parametrize("length", ["Content-Length: 27", "Transfer-Encoding: chunked"])
 async def test_an_upgrade_never_turns_a_body_into_a_request(length: str) -> None:
     async with running() as here:
