@@ -105,8 +105,8 @@ class Compiled:
     """All rules of one caller, merged. Immutable: a change of policy makes a new one.
 
     The cost of a decision grows with the patterns that fit the path, not with those that are
-    there. Of the rules with one and the same pattern only those are kept for a decision that
-    can change it: the first one under each set of conditions, up to the first without any.
+    there. Of the rules with one and the same pattern and the same conditions only the first is
+    held against a request: the others hold and fail with it.
     """
 
     __slots__ = ("_trie", "rules")
@@ -135,9 +135,7 @@ def _add(grants: _Grants, ranked: _Ranked) -> None:
     rule = ranked[1]
     granted = PERMISSIONS if "admin" in rule.permissions else rule.permissions & _KNOWN
     for permission in granted:
-        under = grants.setdefault(permission, {})
-        if NONE not in under:
-            under.setdefault(rule.conditions, ranked)
+        grants.setdefault(permission, {}).setdefault(rule.conditions, ranked)
 
 
 def _judge(fitting: Iterable[_Ranked], context: Context) -> Decision:

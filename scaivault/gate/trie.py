@@ -60,7 +60,8 @@ class _Node(Generic[V]):
         if self.any is not None:
             yield self.any
         for (head, tail), ends in self.wilds.items():
-            key = segment[:head], segment[max(0, len(segment) - tail) :]
+            # A segment that is shorter than the tail gives something shorter, so no match.
+            key = segment[:head], segment[len(segment) - tail :]
             for wild, node in ends.get(key, {}).values():
                 if wild.fits(segment):
                     yield node

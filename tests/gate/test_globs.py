@@ -72,6 +72,7 @@ MORE = [
     ("a/**/*", "a", False),
     ("*a*", "bab", True),
     ("*a*", "ab", False),
+    ("*a*", "ba", False),
     ("*a*b*", "xaxbx", True),
     ("*a*b*", "xabx", False),
     ("a*?", "abc", True),
@@ -135,6 +136,15 @@ paths = st.lists(st.text(alphabet="ab-", min_size=1, max_size=5), min_size=1, ma
 @example("**/a/b/**/a/**", "a/a/b/a/b/a/a")
 def test_a_pattern_matches_what_the_model_matches(pattern: str, path: str) -> None:
     assert Glob(pattern).matches(path) is model(pattern, path)
+
+
+@settings(max_examples=1000)
+@given(
+    st.text(alphabet="ab*?", min_size=1, max_size=6).filter(lambda s: "**" not in s),
+    st.text(alphabet="ab", min_size=1, max_size=7),
+)
+def test_a_segment_fits_as_the_model_says(pattern: str, segment: str) -> None:
+    assert Wild(pattern).fits(segment) is fits_one(pattern, segment)
 
 
 @given(paths, st.data())

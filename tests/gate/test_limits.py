@@ -25,6 +25,15 @@ SYNC = "sa:gateway-sync"
 NOW_S = FakeClock().now() // SECOND
 
 
+class Ticks(FakeClock):
+    """A clock whose nanoseconds are set by hand."""
+
+    ticks = 0
+
+    def monotonic(self) -> int:
+        return self.ticks
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
@@ -123,6 +132,15 @@ class TestTake:
         clock.advance(3 * SECOND)
         limits.take(INES, "pki_admin")
         refused(limits, INES, "pki_admin")
+
+    def test_a_minute_is_never_short(self) -> None:
+        clock = Ticks()
+        limits = Limits(clock, {"pki_admin": 7})
+        limits.take(INES, "pki_admin", 7)
+        clock.ticks = 60 * 10**9 - 1
+        refused(limits, INES, "pki_admin", 7)
+        clock.ticks += 7
+        limits.take(INES, "pki_admin", 7)
 
     def test_an_unknown_category_is_a_defect_and_no_licence(self, limits: Limits) -> None:
         for call in (limits.take, limits.require, limits.give_back):
