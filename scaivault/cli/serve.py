@@ -104,4 +104,5 @@ def _start(settings: Settings, *, check: bool, **options: Any) -> int:
 def _run(settings: Settings, options: StartOptions) -> int:
     from scaivault.app import serve as run
 
-    return run(settings, options) or 0
+    code: int = run(settings, options)
+    return code
