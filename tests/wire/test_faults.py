@@ -259,6 +259,10 @@ def test_a_name_of_the_sender_is_shortened_and_printable() -> None:
 
 
 SECRET = "hunter2-canary"
+NAMES = (
+    *("name", "from", "active", "data", "options", "rules", "labels", "notify", "auth", "hosts"),
+    *("max_versions", "mode", "path", "permissions", "kind", "user", "token", "first", "last"),
+)
 hostile = st.recursive(
     st.one_of(
         st.none(),
@@ -270,33 +274,7 @@ hostile = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
         st.dictionaries(
-            st.sampled_from(
-                [
-                    "name",
-                    "from",
-                    "active",
-                    "data",
-                    "options",
-                    "rules",
-                    "labels",
-                    "notify",
-                    "auth",
-                    "hosts",
-                    "max_versions",
-                    "mode",
-                    "path",
-                    "permissions",
-                    "kind",
-                    "user",
-                    "token",
-                    "first",
-                    "last",
-                    "main",
-                    "others",
-                    "title",
-                    "owner",
-                ]
-            ),
+            st.sampled_from(NAMES),
             inner,
             max_size=6,
         ),
