@@ -103,6 +103,7 @@ class Refusal(Exception):
         self.status: Final = CODES[code]
         self.message: Final = message
         self.details: Final = details
+        self.recorded = False  # the ledger knows of it
 
     def __repr__(self) -> str:
         return f"Refusal({self.code!r}, {self.message!r})"

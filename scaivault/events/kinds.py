@@ -1,0 +1,18 @@
+"""All that is announced: the closed list of event types.
+
+``secret.accessed`` is recorded only while somebody asks for it by name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KINDS: Final = frozenset(
+    (
+        "secret.created",
+        "secret.updated",
+        "secret.deleted",
+        "secret.restored",
+        "secret.accessed",
+        "policy.violation",
+    )
+)

@@ -1,0 +1,220 @@
+"""The audit ledger: append-only rows in one hash chain, signed at checkpoints.
+
+Stored row: ``seq``, ``hash`` (the link, 32 bytes), ``record`` (the canonical JSON that the row
+digest is taken of, so what is stored is what was hashed). Formats and vectors: docs/formats.md.
+
+    digest(n) = H("scaivault-arow-1", record n)
+    hash(n)   = H("scaivault-alnk-1", hash(n-1) || digest(n))      hash(0) = H("scaivault-agen-1", vault id)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from scaivault.clock import Clock, instant
+from scaivault.crypto import digest, signing
+from scaivault.gate.caller import Caller
+from scaivault.ids import timed_id
+from scaivault.storage.database import Unit
+from scaivault.storage.file import Connection
+
+CHECKPOINT_ROWS: Final = 1000
+_EXTRA_MAX: Final = 8 * 1024
+
+log = logging.getLogger("scaivault.audit")
+
+
+class Record(msgspec.Struct, gc=False):
+    """The 16 fields of a row, in canonical (sorted) order."""
+
+    action: str
+    actor_tenant_id: str | None
+    duration_ms: int
+    extra_data: dict[str, Any]
+    id: str
+    identity_id: str | None
+    identity_type: str | None
+    partner_id: str | None
+    request_id: str
+    secret_path: str | None
+    seq: int
+    source_ip: str | None
+    success: bool
+    tenant_id: str | None
+    timestamp: str
+    user_agent: str | None
+
+
+# "deterministic" sorts the keys of dicts; the fields above stand sorted already. That this is
+# byte for byte RFC 8785 for our rows is held by a property test.
+canonical: Final = msgspec.json.Encoder(order="deterministic").encode
+read_record: Final = msgspec.json.Decoder(Record).decode
+
+
+def record(caller: Caller, action: str, path: str | None, now: int) -> Record:
+    """A row about ``caller``'s request; success until told otherwise."""
+    principal = caller.principal
+    return Record(
+        action=action,
+        actor_tenant_id=(principal.tenant_id or None) if principal is not None else None,
+        duration_ms=0,
+        extra_data=dict(caller.notes) if caller.notes else {},
+        id=timed_id("log_", now),
+        identity_id=principal.identity_id if principal is not None else None,
+        identity_type=principal.identity_type if principal is not None else None,
+        partner_id=caller.partner_id,
+        request_id=caller.request_id,
+        secret_path=path,
+        seq=0,
+        source_ip=caller.source_ip,
+        success=True,
+        tenant_id=caller.tenant_id,
+        timestamp=instant(now),
+        user_agent=caller.user_agent,
+    )
+
+
+class LedgerUnit(Unit):
+    """A unit that leaves rows in the ledger; the only kind that the gate submits."""
+
+    __slots__ = ("records", "started")
+
+    def __init__(self, started: int, records: list[Record]) -> None:
+        super().__init__()
+        self.started = started
+        self.records = records
+
+    def refused(self, code: str) -> None:
+        """Turn the rows into one that says the request was refused."""
+        first = self.records[0]
+        first.success = False
+        first.extra_data["error_code"] = code
+        del self.records[1:]
+
+
+class Ledger:
+    """Appends the rows of each group of the writer (the ``Closer`` of the database)."""
+
+    def __init__(self, vault_id: str, clock: Clock) -> None:
+        self._vault_id: Final = vault_id
+        self._clock: Final = clock
+        self._signer: signing.CheckpointKey | None = None
+        self._hash = digest.chain_start(vault_id)
+        # The writer's side: the head inside the open transaction, and before it.
+        self._seq, self._signed = 0, 0
+        self._before = (0, self._hash, 0)
+        # The loop's side: what is on disk.
+        self.committed_seq = 0
+        self.last_checkpoint_at: str | None = None
+
+    def load(self, connection: Connection, signer: signing.CheckpointKey) -> int | None:
+        """Take up the chain where the file ends; the timestamp text of the newest row."""
+        self._signer = signer
+        row = connection.execute(
+            "SELECT seq, hash, record FROM ledger ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        newest = None
+        if row is not None:
+            self._seq, self._hash = row[0], row[1]
+            newest = read_record(row[2]).timestamp
+        row = connection.execute(
+            "SELECT seq, timestamp FROM checkpoint ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        if row is not None:
+            self._signed, self.last_checkpoint_at = row
+        self.committed_seq = self._seq
+        return newest
+
+    # -- Closer, in the writer's thread ---------------------------------------------------------
+
+    def close_group(self, connection: Connection, units: Sequence[Unit]) -> None:
+        self._before = (self._seq, self._hash, self._signed)
+        now = self._clock.monotonic()
+        rows: list[Any] = []
+        seq, head = self._seq, self._hash
+        for unit in units:
+            if not isinstance(unit, LedgerUnit):
+                continue
+            duration = max(0, (now - unit.started) // 1_000_000)
+            for entry in unit.records:
+                seq += 1
+                entry.seq = seq
+                entry.duration_ms = duration
+                body = canonical(entry)
+                head = digest.link(head, digest.row_digest(body))
+                rows += (seq, head, body.decode())
+        self._seq, self._hash = seq, head
+        _insert(connection, rows)
+        if seq - self._signed >= CHECKPOINT_ROWS:
+            self.sign(connection)
+
+    def group_lost(self) -> None:
+        self._seq, self._hash, self._signed = self._before
+
+    # -- Closer, on the loop ----------------------------------------------------------------------
+
+    def group_committed(self, units: Sequence[Unit]) -> None:
+        for unit in reversed(units):
+            if isinstance(unit, LedgerUnit) and unit.records:
+                self.committed_seq = unit.records[-1].seq
+                return
+
+    # -- checkpoints ------------------------------------------------------------------------------
+
+    def sign(self, connection: Connection) -> None:
+        """A checkpoint at the head, unless it has one; inside the writer's transaction."""
+        if self._signer is None or self._seq == self._signed:
+            return
+        now = instant(self._clock.now())
+        point = {
+            "hash": self._hash.hex(),
+            "key_id": self._signer.key_id,
+            "prev_seq": self._signed,
+            "seq": self._seq,
+            "timestamp": now,
+            "vault_id": self._vault_id,
+        }
+        signature = self._signer.sign(point)
+        connection.execute(
+            "INSERT INTO checkpoint (seq, hash, timestamp, prev_seq, key_id, signature)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (self._seq, self._hash, now, self._signed, self._signer.key_id, signature),
+        )
+        self._signed = self._seq
+        self.last_checkpoint_at = now
+        log.info("audit_checkpoint", extra={"checkpoint": {**point, "signature": signature}})
+
+    def forget(self) -> None:
+        """Drop the signing key."""
+        self._signer = None
+
+
+# One statement takes many rows: a statement gives up the interpreter lock and must win it back,
+# which costs more than the row. Sizes are powers of two so that the statement cache holds all.
+_SIZES: Final = (256, 64, 16, 4, 1)
+_INSERT: Final = {
+    size: "INSERT INTO ledger (seq, hash, record) VALUES " + ",".join(["(?,?,?)"] * size)
+    for size in _SIZES
+}
+
+
+def _insert(connection: Connection, rows: list[Any]) -> None:
+    start, left = 0, len(rows) // 3
+    for size in _SIZES:
+        while left >= size:
+            connection.execute(_INSERT[size], rows[start : start + 3 * size])
+            start += 3 * size
+            left -= size
+
+
+def bounded(extra: dict[str, Any]) -> dict[str, Any]:
+    """``extra`` cut to what a row may hold (8 KiB): long lists lose their tail."""
+    while len(canonical(extra)) > _EXTRA_MAX:
+        longest = max(extra, key=lambda name: len(canonical(extra[name])))
+        value = extra[longest]
+        extra[longest] = value[: len(value) // 2] if isinstance(value, list | str) else None
+    return extra

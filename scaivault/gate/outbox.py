@@ -1,0 +1,82 @@
+"""Announcements, written in the transaction of the change and delivered later by the worker."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from scaivault.clock import instant
+from scaivault.ids import timed_id
+from scaivault.storage.file import Connection
+
+_PREFIX: Final = "evt_"
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuv"
+
+
+def _successor(event_id: str) -> str:
+    """The next id in text order."""
+    number = int(event_id[len(_PREFIX) :], 32) + 1
+    digits = ""
+    while number:
+        number, digit = divmod(number, 32)
+        digits = _DIGITS[digit] + digits
+    return _PREFIX + digits.rjust(len(event_id) - len(_PREFIX), "0")
+
+
+class Outbox:
+    """Gives out event ids that always rise, so that text order is commit order."""
+
+    def __init__(self, kinds: frozenset[str]) -> None:
+        self._kinds: Final = kinds
+        self._last = ""
+
+    def load(self, connection: Connection) -> None:
+        """Go on behind the newest stored event."""
+        row = connection.execute("SELECT max(event_id) FROM outbox").fetchone()
+        self._last = row[0] or ""
+
+    def add(
+        self,
+        connection: Connection,
+        now: int,
+        kind: str,
+        path: str | None,
+        data: dict[str, Any],
+        *,
+        tenant_id: str | None,
+        partner_id: str | None,
+        identity_id: str | None,
+        request_id: str,
+    ) -> None:
+        """One event of ``kind`` (one of the kinds given), in the open transaction."""
+        if kind not in self._kinds:
+            raise LookupError(f"{kind} is not announced anywhere")
+        event_id = timed_id(_PREFIX, now)
+        if event_id <= self._last:
+            event_id = _successor(self._last)
+        self._last = event_id
+        envelope: dict[str, Any] = {
+            "event_id": event_id,
+            "event_type": kind,
+            "timestamp": instant(now),
+            "tenant_id": tenant_id,
+            "partner_id": partner_id,
+            "identity_id": identity_id,
+        }
+        if path is not None:
+            envelope["path"] = path
+        envelope |= {"data": data, "request_id": request_id}
+        connection.execute(
+            "INSERT INTO outbox (event_id, tenant_id, partner_id, event_type, path, created_at,"
+            " payload) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                event_id,
+                tenant_id,
+                partner_id,
+                kind,
+                path,
+                now,
+                msgspec.json.encode(envelope).decode(),
+            ),
+        )

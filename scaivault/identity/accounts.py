@@ -1,0 +1,330 @@
+"""Service accounts of the local issuer: who they are, their client secrets, their roles.
+
+Nobody creates, changes, deletes or gives credentials to an account that ranks above himself, and
+only ``super_admin`` makes a ``super_admin``."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from scaivault.clock import SECOND, instant
+from scaivault.crypto import codes
+from scaivault.errors import Refusal
+from scaivault.gate.caller import PARTNER_ADMIN, RANK, SUPER_ADMIN, TENANT_ADMIN, Caller, Principal
+from scaivault.gate.gate import Act, Gate
+from scaivault.gate.transaction import Transaction
+from scaivault.identity import model, store
+from scaivault.identity.model import Account, Credential, instant_or_none
+from scaivault.identity.room import Identity
+from scaivault.ids import random_id
+from scaivault.seal.keyring import Keyring
+from scaivault.storage.file import Connection
+from scaivault.tenancy import Tenancy
+from scaivault.wire import identity as wire
+from scaivault.wire.values import duration_field
+
+
+class Accounts:
+    """One per open vault."""
+
+    def __init__(self, gate: Gate, keyring: Keyring, identity: Identity, tenancy: Tenancy) -> None:
+        self.gate: Final = gate
+        self._keyring: Final = keyring
+        self._identity: Final = identity
+        self._tenancy: Final = tenancy
+
+    # -- accounts -----------------------------------------------------------------------------------
+
+    async def create(self, caller: Caller, request: wire.NewAccount) -> wire.Account:
+        """A service account in the caller's tenant, or in one that his role reaches."""
+        body = request.body
+        principal = _holder(caller, TENANT_ADMIN)
+        self._tenancy.resolve(caller, body.tenant_id)
+        scopes = model.check_scopes(body.scopes, principal)
+        identity_id = model.check_name(body.name)
+
+        def create(tx: Transaction) -> wire.Account:
+            tenant = caller.tenant
+            if store.account_by_identity(tx.connection, tenant, identity_id) is not None:
+                raise Refusal(
+                    "already_exists", "a service account has this name already", field="name"
+                )
+            account = Account(
+                tenant, random_id("sa_"), identity_id, body.display_name or body.name,
+                model.ACTIVE, scopes, (), tx.now,
+            )  # fmt: skip
+            store.put_account(tx, account)
+            tx.note(object_type="service_account", object_id=account.id)
+            return model.account_info(account, 0, None)
+
+        return await self.gate.change(caller, Act("identity_create"), create)
+
+    def found(self, tx: Transaction, tenant_id: str, name: str, role: str) -> Account:
+        """The first account of a new vault."""
+        account = Account(
+            tenant_id, random_id("sa_"), model.check_name(name), name, model.ACTIVE,
+            ("admin",), (role,), tx.now,
+        )  # fmt: skip
+        store.put_account(tx, account)
+        return account
+
+    async def get(self, caller: Caller, request: wire.AccountId) -> wire.Account:
+        """One account."""
+
+        def question(db: Connection) -> wire.Account:
+            return _info(db, self._find(db, caller, request.id), caller.now)
+
+        async def look() -> wire.Account:
+            return await self.gate.ask(question)
+
+        return await self.gate.read(caller, Act("identity_read"), look)
+
+    async def page(self, caller: Caller, request: wire.ListAccounts) -> wire.AccountPage:
+        """The accounts of a tenant, by name."""
+
+        def question(db: Connection) -> wire.AccountPage:
+            found, total = store.accounts(
+                db,
+                caller.tenant,
+                request.status,
+                (request.q or "").lower(),
+                request.page_size,
+                (request.page - 1) * request.page_size,
+            )
+            return wire.AccountPage([_info(db, account, caller.now) for account in found], total)
+
+        async def look() -> wire.AccountPage:
+            self._tenancy.resolve(caller, request.tenant_id)
+            return await self.gate.ask(question)
+
+        return await self.gate.read(caller, Act("identity_read"), look)
+
+    async def change(self, caller: Caller, request: wire.ChangeAccount) -> wire.Account:
+        """New scopes, name shown or status; what is taken away ends in live tokens too."""
+        principal = _holder(caller, TENANT_ADMIN)
+        sent = {name: getattr(request.body, name) for name in ("display_name", "status")}
+        sent = {name: value for name, value in sent.items() if isinstance(value, str)}
+        scopes = request.body.scopes
+
+        def change(tx: Transaction) -> wire.Account:
+            account = self._below(tx, caller, request.id)
+            account = account._replace(**sent)
+            if isinstance(scopes, list):
+                account = account._replace(scopes=model.check_scopes(scopes, principal))
+            _check_last(tx, account)
+            store.put_account(tx, account)
+            if account.status != model.ACTIVE:
+                store.revoke_all(tx, account.tenant_id, account.identity_id)
+            tx.note(object_type="service_account", object_id=account.id)
+            tx.note(changed=[*sent, *(["scopes"] if isinstance(scopes, list) else [])])
+            tx.then(self._identity.forget)
+            return _info(tx.connection, account, tx.now)
+
+        return await self.gate.change(caller, Act("identity_update"), change)
+
+    async def delete(self, caller: Caller, request: wire.AccountId) -> None:
+        """End an account with its tokens and credentials; its name is never given out again."""
+        _holder(caller, TENANT_ADMIN)
+
+        def delete(tx: Transaction) -> None:
+            account = self._below(tx, caller, request.id)
+            account = account._replace(status="DELETED", roles=(), scopes=())
+            _check_last(tx, account)
+            store.put_account(tx, account)
+            store.revoke_all(tx, account.tenant_id, account.identity_id)
+            for credential in store.credentials(tx.connection, account.id):
+                store.drop_credential(tx, account.id, credential.id)
+            tx.note(object_type="service_account", object_id=account.id)
+            tx.then(self._identity.forget)
+
+        await self.gate.change(caller, Act("identity_delete"), delete)
+
+    # -- credentials --------------------------------------------------------------------------------
+
+    async def add_credential(self, caller: Caller, request: wire.NewCredential) -> wire.NewSecret:
+        """A further client secret, told once; at most five at a time."""
+        _holder(caller, TENANT_ADMIN)
+        body = request.body
+        life = None
+        if body.expires_in is not None:
+            life = duration_field("expires_in", body.expires_in) * SECOND
+
+        def add(tx: Transaction) -> wire.NewSecret:
+            account = self._below(tx, caller, request.id)
+            if len(_alive(tx.connection, account, tx.now)) >= model.CREDENTIALS_MAX:
+                raise Refusal(
+                    "invalid_state",
+                    "an account has at most 5 live credentials; delete one first",
+                    reason="too_many_credentials",
+                )
+            text = codes.token(codes.CLIENT_SECRET, os.urandom(32))
+            credential = Credential(
+                random_id("cred_"), body.name or "", tx.now, life and tx.now + life, None
+            )
+            hashed = self._keyring.token_hash(text.encode())
+            store.add_credential(tx, account.tenant_id, account.id, credential, hashed)
+            tx.note(credential_id=credential.id, object_id=account.id)
+            return wire.NewSecret(
+                id=credential.id,
+                client_id=account.id,
+                client_secret=text,
+                name=credential.name,
+                created_at=instant(credential.created_at),
+                expires_at=instant_or_none(credential.expires_at),
+            )
+
+        return await self.gate.change(caller, Act("credential_create"), add)
+
+    async def credentials(self, caller: Caller, request: wire.AccountId) -> wire.CredentialList:
+        """The live credentials of an account."""
+
+        def question(db: Connection) -> wire.CredentialList:
+            account = self._find(db, caller, request.id)
+            return wire.CredentialList(
+                [
+                    wire.CredentialItem(
+                        id=one.id,
+                        client_id=account.id,
+                        name=one.name,
+                        created_at=instant(one.created_at),
+                        expires_at=instant_or_none(one.expires_at),
+                        last_used_at=instant_or_none(one.last_used_at),
+                    )
+                    for one in _alive(db, account, caller.now)
+                ]
+            )
+
+        async def look() -> wire.CredentialList:
+            return await self.gate.ask(question)
+
+        return await self.gate.read(caller, Act("identity_read"), look)
+
+    async def drop_credential(self, caller: Caller, request: wire.CredentialId) -> None:
+        """End a credential and the tokens it gave."""
+        _holder(caller, TENANT_ADMIN)
+
+        def drop(tx: Transaction) -> None:
+            account = self._below(tx, caller, request.id)
+            if not store.drop_credential(tx, account.id, request.credential_id):
+                raise Refusal(
+                    "credential_not_found",
+                    "this account has no such credential",
+                    id=request.credential_id[:64],
+                )
+            store.revoke_of_credential(
+                tx, account.tenant_id, account.identity_id, request.credential_id
+            )
+            tx.note(credential_id=request.credential_id, object_id=account.id)
+            tx.then(self._identity.forget)
+
+        await self.gate.change(caller, Act("credential_revoke"), drop)
+
+    # -- roles --------------------------------------------------------------------------------------
+
+    async def roles(self, caller: Caller, request: wire.AccountId) -> wire.Roles:
+        """The admin roles of an account."""
+
+        def question(db: Connection) -> wire.Roles:
+            account = self._find(db, caller, request.id)
+            return wire.Roles(account.id, list(account.roles))
+
+        async def look() -> wire.Roles:
+            return await self.gate.ask(question)
+
+        return await self.gate.read(caller, Act("identity_read"), look)
+
+    async def change_roles(self, caller: Caller, request: wire.ChangeRoles) -> wire.Roles:
+        """Set the whole list of an account's admin roles."""
+        principal = _holder(caller, PARTNER_ADMIN)
+        roles = model.check_roles(request.body.roles)
+        if SUPER_ADMIN in roles and SUPER_ADMIN not in principal.roles:
+            raise Refusal(
+                "forbidden", "only a super_admin makes a super_admin", required_role=SUPER_ADMIN
+            )
+
+        def change(tx: Transaction) -> wire.Roles:
+            before = self._below(tx, caller, request.id)
+            after = before._replace(roles=roles)
+            if before.identity_id == principal.identity_id and after.rank > before.rank:
+                raise Refusal("forbidden", "nobody raises himself", reason="self_elevation")
+            _check_last(tx, after)
+            store.put_account(tx, after)
+            tx.note(old=list(before.roles), new=list(roles))
+            tx.extra["for"] = before.identity_id
+            tx.then(self._identity.forget)
+            author = principal.identity_id
+            return wire.Roles(after.id, list(roles), instant(tx.now), author)
+
+        return await self.gate.change(caller, Act("role_change"), change)
+
+    # -- finding ------------------------------------------------------------------------------------
+
+    def _find(self, db: Connection, caller: Caller, wanted: str) -> Account:
+        """An account by either id in a tenant that the caller reaches; else it is not there."""
+        principal = _holder(caller, None)
+        if wanted.startswith("sa:"):
+            account = store.account_by_identity(db, caller.tenant, wanted)
+        else:
+            account = store.account_by_id(db, wanted)
+        if account is None or account.status == "DELETED" or not self._reaches(principal, account):
+            raise Refusal(
+                "identity_not_found", "there is no such service account", identity_id=wanted[:128]
+            )
+        return account
+
+    def _reaches(self, principal: Principal, account: Account) -> bool:
+        partner = self._tenancy.tenants[account.tenant_id].partner_id
+        return (
+            account.tenant_id == principal.tenant_id
+            or SUPER_ADMIN in principal.roles
+            or (PARTNER_ADMIN in principal.roles and partner == principal.partner_id)
+        )
+
+    def _below(self, tx: Transaction, caller: Caller, wanted: str) -> Account:
+        """An account that does not rank above the caller, for a change."""
+        account = self._find(tx.connection, caller, wanted)
+        if account.rank > _holder(caller, None).rank:
+            raise Refusal(
+                "forbidden",
+                "this account ranks above you",
+                required_role=max(account.roles, key=lambda role: RANK[role]),
+            )
+        tx.concern(account.tenant_id, self._tenancy.tenants[account.tenant_id].partner_id)
+        return account
+
+
+def _holder(caller: Caller, role: str | None) -> Principal:
+    """The caller's principal, who must hold ``role`` or a higher one."""
+    principal = caller.principal
+    if principal is None:
+        raise Refusal("authentication_required", "this call needs a token")
+    if role is not None and principal.rank < RANK[role]:
+        raise Refusal("forbidden", f"this call takes the role {role}", required_role=role)
+    return principal
+
+
+def _alive(db: Connection, account: Account, now: int) -> list[Credential]:
+    return [
+        one
+        for one in store.credentials(db, account.id)
+        if one.expires_at is None or one.expires_at > now
+    ]
+
+
+def _info(db: Connection, account: Account, now: int) -> wire.Account:
+    seen = store.last_seen(db, account.tenant_id, account.identity_id)
+    return model.account_info(account, len(_alive(db, account, now)), seen)
+
+
+def _check_last(tx: Transaction, after: Account) -> None:
+    """The last super_admin stays one, and active."""
+    still = SUPER_ADMIN in after.roles and after.status == model.ACTIVE
+    before = store.account_by_id(tx.connection, after.id)
+    was = before is not None and SUPER_ADMIN in before.roles and before.status == model.ACTIVE
+    if was and not still and store.super_admins(tx) == 1:
+        raise Refusal(
+            "invalid_state",
+            "this is the last super_admin; make another one first",
+            reason="last_super_admin",
+        )

@@ -1,0 +1,195 @@
+"""The local issuer: ES256 access tokens (RFC 9068) and the keys that are published for them."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import jwt
+import msgspec
+
+from scaivault.clock import HOUR, MINUTE, SECOND
+from scaivault.crypto.memory import wipe
+from scaivault.crypto.signing import IssuerKey
+from scaivault.errors import Refusal
+from scaivault.gate.transaction import Transaction
+from scaivault.identity.model import Account, Token
+from scaivault.seal.envelope import Envelope, Sealed
+from scaivault.storage.file import Connection
+
+AUDIENCE: Final = "scaivault"
+SKEW: Final = MINUTE
+_LONGEST: Final = 8 * 1024
+_PURPOSE: Final = "issuer"
+_SIGN: Final = ["ES256"]
+# The library would ask the host's clock for the times; they are checked here against ours.
+_SIGNATURE_ONLY: Final[Any] = {
+    "verify_signature": True,
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+
+class Claims(NamedTuple):
+    """What a token of ours says, once its signature is proven."""
+
+    token_id: str
+    identity_id: str
+    tenant_id: str
+    issued_at: int
+    expires_at: int
+
+
+class _Key(NamedTuple):
+    key: IssuerKey
+    created_at: int
+    retired_at: int | None
+
+
+def _invalid() -> Refusal:
+    return Refusal("token_invalid", "this token cannot be verified; get a new one")
+
+
+class Issuer:
+    """``name``: the ``iss`` of its tokens; ``ttl``: their life, in microseconds."""
+
+    def __init__(self, name: str, ttl: int, rotation: int) -> None:
+        self.name: Final = name
+        self.ttl: Final = ttl
+        self.rotation: Final = rotation
+        self._keys: dict[str, _Key] = {}
+
+    # -- keys -------------------------------------------------------------------------------------
+
+    def load(self, connection: Connection, envelope: Envelope) -> None:
+        """Open the signing keys."""
+        for kid, created_at, retired_at, *sealed in connection.execute(
+            "SELECT id, created_at, retired_at, key_version, dek, private_key FROM signing_key"
+            " WHERE purpose = ? ORDER BY created_at",
+            (_PURPOSE,),
+        ).fetchall():
+            private = envelope.open("-", _place(kid), 0, Sealed(*sealed))
+            self._keys[kid] = _Key(IssuerKey(private), created_at, retired_at)
+            wipe(private)
+
+    def due(self, now: int) -> bool:
+        """Whether a new signing key should be made, or an old one no longer be published."""
+        newest = max((key.created_at for key in self._keys.values()), default=None)
+        return newest is None or now - newest >= self.rotation or bool(self._over(now))
+
+    def _over(self, now: int) -> list[str]:
+        return [
+            kid
+            for kid, key in self._keys.items()
+            if key.retired_at is not None and now >= key.retired_at + self.ttl + HOUR
+        ]
+
+    def rotate(self, tx: Transaction) -> None:
+        """A new signing key; the old one stays published until its last token is an hour over."""
+        over = self._over(tx.now)
+        for kid in over:
+            tx.execute("DELETE FROM signing_key WHERE id = :id", {"id": kid})
+        key = IssuerKey.generate()
+        kid = key.public.kid
+        private = key.private()
+        sealed = tx.seal("-", _place(kid), 0, private)
+        wipe(private)
+        tx.execute(
+            "UPDATE signing_key SET retired_at = :now WHERE purpose = :purpose"
+            " AND retired_at IS NULL",
+            {"now": tx.now, "purpose": _PURPOSE},
+        )
+        tx.execute(
+            "INSERT INTO signing_key (id, purpose, public_key, created_at, key_version, dek,"
+            " private_key) VALUES (:id, :purpose, :public, :now, :key_version, :dek, :value)",
+            {
+                "id": kid,
+                "purpose": _PURPOSE,
+                "public": msgspec.json.encode(key.public.jwk()).decode(),
+                "now": tx.now,
+                **sealed._asdict(),
+            },
+        )
+        now = tx.now
+
+        def adopt() -> None:
+            kept = {
+                old: known._replace(retired_at=known.retired_at or now)
+                for old, known in self._keys.items()
+                if old not in over
+            }
+            self._keys = {**kept, kid: _Key(key, now, None)}
+
+        tx.then(adopt)
+
+    def published(self) -> list[dict[str, str]]:
+        """The public keys (RFC 7517), newest first."""
+        ordered = sorted(self._keys.values(), key=lambda key: -key.created_at)
+        return [known.key.public.jwk() for known in ordered]
+
+    # -- tokens -----------------------------------------------------------------------------------
+
+    def sign(self, token: Token, account: Account, partner_id: str) -> str:
+        """The access token that ``token`` is the row of."""
+        kid, known = next((k, v) for k, v in self._keys.items() if v.retired_at is None)
+        claims: dict[str, Any] = {
+            "iss": self.name,
+            "aud": AUDIENCE,
+            "sub": token.identity_id,
+            "iat": token.created_at // SECOND,
+            "nbf": token.created_at // SECOND,
+            "exp": token.expires_at // SECOND,
+            "jti": token.id,
+            "tenant_id": token.tenant_id,
+            "partner_id": partner_id,
+            "scope": " ".join(token.scopes),
+            "client_id": account.id,
+            "token_type": token.kind,
+        }
+        return jwt.encode(claims, known.key.key, "ES256", {"typ": "at+jwt", "kid": kid})
+
+    def verify(self, text: str, now: int) -> Claims:
+        """The claims of a token of ours; ``token_invalid`` or ``token_expired`` otherwise.
+
+        Steps: size and three parts; header (ES256, our key id, nothing critical); signature;
+        times; issuer and audience; the claims that the vault needs. The caller must still look
+        up whether the token was revoked and its identity is active."""
+        if len(text) > _LONGEST or text.count(".") != 2:
+            raise _invalid()
+        try:
+            header = jwt.get_unverified_header(text)
+        except jwt.InvalidTokenError:
+            raise _invalid() from None
+        kid = header.get("kid")
+        known = self._keys.get(kid) if isinstance(kid, str) else None
+        if known is None or "crit" in header:
+            raise _invalid()
+        try:
+            payload = jwt.decode(text, known.key.public.key, _SIGN, _SIGNATURE_ONLY)
+        except jwt.InvalidTokenError:
+            raise _invalid() from None
+        return self._claims(payload, now)
+
+    def _claims(self, payload: dict[str, Any], now: int) -> Claims:
+        times = [payload.get(name) for name in ("iat", "nbf", "exp")]
+        names = [payload.get(name) for name in ("jti", "sub", "tenant_id")]
+        if not all(type(at) is int for at in times) or not all(isinstance(n, str) for n in names):
+            raise _invalid()
+        issued, before, expires = (int(at) * SECOND for at in times if at is not None)
+        if max(issued, before) > now + SKEW:
+            raise _invalid()
+        if now >= expires + SKEW:
+            raise Refusal("token_expired", "this token is over; get a new one")
+        audience = payload.get("aud")
+        accepted = audience if isinstance(audience, list) else [audience]
+        if payload.get("iss") != self.name or AUDIENCE not in accepted:
+            raise _invalid()
+        return Claims(str(names[0]), str(names[1]), str(names[2]), issued, expires)
+
+
+def _place(kid: str) -> str:
+    return f"signing_key:{kid}:private_key"

@@ -1,0 +1,314 @@
+"""Who is calling. A token that was seen before costs one keyed hash and one look-up; anything
+that could take it away (revocation, suspension, a changed role or scope) empties that memory on
+the event loop before the change is answered."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from typing import Final
+
+from scaivault.clock import MINUTE, instant
+from scaivault.crypto import codes
+from scaivault.errors import Refusal, faults
+from scaivault.gate.caller import RANK, Caller, Principal
+from scaivault.gate.gate import Act, Gate
+from scaivault.gate.transaction import Transaction
+from scaivault.identity import model, store
+from scaivault.identity.issuer import SKEW, Issuer
+from scaivault.identity.model import Account, Token
+from scaivault.ids import random_id
+from scaivault.seal.keyring import Keyring
+from scaivault.storage.file import Connection
+from scaivault.tenancy import Tenancy
+from scaivault.wire import identity as wire
+
+_REMEMBERED: Final = 10_000
+_TOKEN_LONGEST: Final = 8 * 1024
+
+
+def _unknown() -> Refusal:
+    return Refusal("token_invalid", "this token is not known here; check it or get a new one")
+
+
+class Identity:
+    """One per open vault."""
+
+    def __init__(self, gate: Gate, keyring: Keyring, tenancy: Tenancy, issuer: Issuer) -> None:
+        self.gate: Final = gate
+        self.issuer: Final = issuer
+        self._keyring: Final = keyring
+        self._tenancy: Final = tenancy
+        self._known: dict[bytes, tuple[Principal, int]] = {}
+        self._changes = 0
+        self.used: dict[str, int] = {}
+
+    # -- authentication -----------------------------------------------------------------------------
+
+    async def authenticate(self, token: str, now: int) -> Principal:
+        """The principal of a bearer token; a refusal of the 401 family otherwise."""
+        if len(token) > _TOKEN_LONGEST or not token.isascii():
+            raise _unknown()
+        hashed = self._keyring.token_hash(token.encode())
+        known = self._known.get(hashed)
+        if known is None:
+            known = await self._remember(token, hashed, now)
+        principal, ends = known
+        if now >= ends:
+            self._known.pop(hashed, None)
+            raise Refusal("token_expired", "this token is over; get a new one")
+        self.used[principal.token_id] = now
+        return principal
+
+    async def _remember(self, token: str, hashed: bytes, now: int) -> tuple[Principal, int]:
+        changes = self._changes
+        if token.startswith(codes.TOKEN):
+            known = await self._personal(token, hashed)
+        else:
+            known = await self._issued(token, now)
+        if changes == self._changes:  # else a revocation may have come in between
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[hashed] = known
+        return known
+
+    def forget(self) -> None:
+        """Something about an identity changed: look everybody up again."""
+        self._changes += 1
+        self._known.clear()
+
+    async def _personal(self, token: str, hashed: bytes) -> tuple[Principal, int]:
+        if not codes.is_token(codes.TOKEN, token):
+            raise _unknown()
+
+        def question(db: Connection) -> tuple[Token | None, Account | None]:
+            row = store.token_by_hash(db, hashed)
+            if row is None:
+                return None, None
+            return row, store.account_by_identity(db, row.tenant_id, row.identity_id)
+
+        row, account = await self.gate.ask(question)
+        principal = self._principal(row, account)
+        return principal, principal.expires_at
+
+    async def _issued(self, token: str, now: int) -> tuple[Principal, int]:
+        claims = self.issuer.verify(token, now)
+
+        def question(db: Connection) -> tuple[Token | None, Account | None]:
+            return (
+                store.token_by_id(db, claims.token_id),
+                store.account_by_identity(db, claims.tenant_id, claims.identity_id),
+            )
+
+        row, account = await self.gate.ask(question)
+        principal = self._principal(row, account)
+        return principal, principal.expires_at + SKEW
+
+    def _principal(self, row: Token | None, account: Account | None) -> Principal:
+        if row is None:
+            raise _unknown()
+        if row.revoked_at is not None or account is None or account.status != model.ACTIVE:
+            raise Refusal("token_revoked", "this token was revoked; get a new one")
+        tenant = self._tenancy.tenants.get(row.tenant_id)
+        if tenant is None:
+            raise _unknown()
+        scopes = frozenset(row.scopes)
+        if row.kind != model.PAT:
+            scopes &= frozenset(account.scopes)
+        return Principal(
+            identity_id=account.identity_id,
+            identity_type="service_account",
+            display_name=account.display_name,
+            tenant_id=row.tenant_id,
+            partner_id=tenant.partner_id,
+            scopes=scopes,
+            roles=frozenset(account.roles),
+            token_id=row.id,
+            token_kind=row.kind,
+            issuer="local",
+            issued_at=row.created_at,
+            expires_at=row.expires_at,
+        )
+
+    # -- who am I -----------------------------------------------------------------------------------
+
+    async def whoami(self, caller: Caller, _request: wire.Nothing) -> wire.WhoAmI:
+        """The caller's own identity and rights."""
+        principal = _principal_of(caller)
+
+        async def look() -> wire.WhoAmI:
+            return model.whoami(principal)
+
+        return await self.gate.read(caller, Act("auth_read"), look)
+
+    # -- tokens -------------------------------------------------------------------------------------
+
+    async def token(self, caller: Caller, request: wire.TokenId) -> wire.TokenInfo:
+        """One token: one's own, or with ``identity:admin`` another's of the tenant."""
+        act = Act("auth_read")
+
+        async def look() -> wire.TokenInfo:
+            row = await self.gate.ask(lambda db: _reachable(db, caller, request.id))
+            act.extra["token_id"] = row.id
+            return model.token_info(row, caller.now)
+
+        return await self.gate.read(caller, act, look)
+
+    async def revoke(self, caller: Caller, request: wire.TokenId) -> None:
+        """End a token; it works no more from the next request on. Repeatable."""
+
+        def revoke(tx: Transaction) -> None:
+            row = _reachable(tx.connection, caller, request.id)
+            _check_rank(tx, caller, row)
+            store.revoke_token(tx, row.id)
+            tx.note(token_id=row.id)
+            tx.extra["for"] = row.identity_id
+            tx.then(self.forget)
+
+        await self.gate.change(caller, Act("token_revoke"), revoke)
+
+    def issue_personal(
+        self, tx: Transaction, account: Account, name: str, scopes: tuple[str, ...], ttl: int
+    ) -> tuple[str, Token]:
+        """A personal access token: (its text, its row). Only a keyed hash of the text is kept."""
+        text = codes.token(codes.TOKEN, os.urandom(32))
+        row = Token(
+            random_id("tok_"), model.PAT, account.tenant_id, account.identity_id, name, scopes,
+            None, tx.now, tx.now + ttl, None, None,
+        )  # fmt: skip
+        store.add_token(tx, row, self._keyring.token_hash(text.encode()))
+        tx.note(token_id=row.id, scopes=list(scopes), expires_at=instant(row.expires_at))
+        tx.extra["for"] = account.identity_id
+        return text, row
+
+    # -- client credentials -------------------------------------------------------------------------
+
+    async def grant(self, caller: Caller, request: wire.Grant) -> wire.AccessToken:
+        """RFC 6749 section 4.4: an access token for a client id and secret."""
+        body = request.body
+        if body.grant_type != "client_credentials":
+            raise faults({"grant_type": "must be client_credentials"})
+        act = Act("auth_login")
+        act.extra.update(grant="client_credentials", client_id=(body.client_id or "")[:64])
+        found = await self._client(body.client_id or "", body.client_secret or "", caller.now)
+        if found is None:
+            refused = Refusal("token_invalid", "client_id and client_secret do not fit together")
+            failed = Act("auth_failed")
+            failed.extra.update(act.extra)
+            await self.gate.refuse(caller, failed, refused)
+            raise refused
+        account, credential_id = found
+        scopes = _granted(body.scope, account)
+        act.extra["credential_id"] = credential_id
+        caller.principal = _as_client(account, self._tenancy)
+        caller.tenant_id = account.tenant_id
+        caller.partner_id = caller.principal.partner_id
+        row = Token(
+            random_id("tok_"), model.CLIENT_CREDENTIALS, account.tenant_id, account.identity_id,
+            "", scopes, credential_id, caller.now, caller.now + self.issuer.ttl, None, None,
+        )  # fmt: skip
+
+        def login(tx: Transaction) -> None:
+            store.add_token(tx, row, None)
+            store.credential_used(tx, credential_id)
+            tx.note(token_id=row.id)
+
+        await self.gate.change(caller, act, login)
+        text = self.issuer.sign(row, account, caller.partner_id)
+        return wire.AccessToken(text, "Bearer", self.issuer.ttl // 1_000_000, " ".join(scopes))
+
+    async def _client(self, client: str, secret: str, now: int) -> tuple[Account, str] | None:
+        """The account and credential that fit, with equal work whether the client exists."""
+        hashed = self._keyring.token_hash(secret.encode())
+
+        def question(db: Connection) -> tuple[Account | None, list[tuple[str, bytes, int | None]]]:
+            return store.account_by_id(db, client), store.credential_hashes(db, client)
+
+        account, kept = await self.gate.ask(question)
+        fitting = None
+        for credential_id, known, expires_at in kept or [("", bytes(32), None)]:
+            alive = expires_at is None or expires_at > now
+            if hmac.compare_digest(hashed, known) and alive:
+                fitting = credential_id
+        if account is None or fitting is None or account.status != model.ACTIVE:
+            return None
+        tenant = self._tenancy.tenants[account.tenant_id]
+        partner = self._tenancy.partners[tenant.partner_id]
+        if tenant.status != model.ACTIVE or partner.status != model.ACTIVE:
+            return None
+        return account, fitting
+
+    # -- upkeep -------------------------------------------------------------------------------------
+
+    def take_used(self) -> dict[str, int]:
+        """Tokens used since the last call, with the minute of it; for the job that writes it."""
+        used, self.used = self.used, {}
+        return {token: at // MINUTE * MINUTE for token, at in used.items()}
+
+
+def _principal_of(caller: Caller) -> Principal:
+    if caller.principal is None:
+        raise Refusal("authentication_required", "this call needs a token")
+    return caller.principal
+
+
+def _reachable(db: Connection, caller: Caller, token_id: str) -> Token:
+    """A token that the caller may see; anything else is simply not there."""
+    principal = _principal_of(caller)
+    row = store.token_by_id(db, principal.token_id if token_id == "self" else token_id)
+    own = row is not None and (row.tenant_id, row.identity_id) == (
+        principal.tenant_id,
+        principal.identity_id,
+    )
+    administers = not principal.scopes.isdisjoint(("identity:admin", "admin"))
+    if row is None or not (own or (administers and row.tenant_id == principal.tenant_id)):
+        raise Refusal("token_not_found", "there is no such token", id=token_id[:64])
+    return row
+
+
+def _check_rank(tx: Transaction, caller: Caller, row: Token) -> None:
+    """Nobody ends a token of somebody who ranks above."""
+    principal = _principal_of(caller)
+    if row.identity_id == principal.identity_id:
+        return
+    account = store.account_by_identity(tx.connection, row.tenant_id, row.identity_id)
+    if account is not None and account.rank > principal.rank:
+        raise Refusal(
+            "forbidden",
+            "this token belongs to somebody who ranks above you",
+            required_role=max(account.roles, key=lambda role: RANK[role]),
+        )
+
+
+def _granted(asked: str | None, account: Account) -> tuple[str, ...]:
+    """The scopes of a new token: those asked for, within the account's; all when none are."""
+    if asked is None or not asked.split():
+        return account.scopes
+    wanted = tuple(dict.fromkeys(asked.split()))
+    missing = [scope for scope in wanted if scope not in account.scopes]
+    if missing:
+        raise Refusal(
+            "insufficient_scope",
+            "the account does not hold every scope that was asked for",
+            required_scope=missing[0][:64],
+        )
+    return wanted
+
+
+def _as_client(account: Account, tenancy: Tenancy) -> Principal:
+    return Principal(
+        identity_id=account.identity_id,
+        identity_type="service_account",
+        display_name=account.display_name,
+        tenant_id=account.tenant_id,
+        partner_id=tenancy.tenants[account.tenant_id].partner_id,
+        scopes=frozenset(),
+        roles=frozenset(),
+        token_id="",
+        token_kind=model.CLIENT_CREDENTIALS,
+        issuer="local",
+        issued_at=0,
+        expires_at=0,
+    )
+
+

@@ -1,0 +1,196 @@
+"""The rows of identities."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scaivault.gate.transaction import Transaction
+from scaivault.identity.model import Account, Credential, Token, pack, unpack
+from scaivault.storage.file import Connection
+
+_ACCOUNT: Final = (
+    "SELECT tenant_id, id, identity_id, display_name, status, scopes, roles, created_at"
+    " FROM service_account"
+)
+_TOKEN: Final = (
+    "SELECT id, kind, tenant_id, identity_id, name, scopes, credential_id, created_at,"
+    " expires_at, last_used_at, revoked_at FROM token"
+)
+_CREDENTIAL: Final = "SELECT id, name, created_at, expires_at, last_used_at FROM credential"
+
+
+def _account(row: Any) -> Account | None:
+    if row is None:
+        return None
+    return Account(*row[:5], unpack(row[5]), unpack(row[6]), row[7])
+
+
+def _token(row: Any) -> Token | None:
+    return None if row is None else Token(*row[:5], unpack(row[5]), *row[6:])
+
+
+# -- service accounts -----------------------------------------------------------------------------
+
+
+def account_by_identity(db: Connection, tenant: str, identity: str) -> Account | None:
+    return _account(
+        db.execute(
+            _ACCOUNT + " WHERE tenant_id = :tenant AND identity_id = :identity",
+            {"tenant": tenant, "identity": identity},
+        ).fetchone()
+    )
+
+
+def account_by_id(db: Connection, account_id: str) -> Account | None:
+    return _account(db.execute(_ACCOUNT + " WHERE id = :id", {"id": account_id}).fetchone())
+
+
+def accounts(db: Connection, tenant: str, status: str | None, q: str, size: int, skip: int) -> Any:
+    """(rows, total) of a tenant's accounts by name; without ``status`` all but deleted ones."""
+    where = (
+        " WHERE tenant_id = :tenant AND status <> 'DELETED' AND (:status IS NULL OR status = :status)"
+        " AND (instr(lower(identity_id), :q) > 0 OR instr(lower(display_name), :q) > 0)"
+    )
+    if status == "DELETED":
+        where = where.replace("status <> 'DELETED'", "status = 'DELETED'")
+    values = {"tenant": tenant, "status": status, "q": q, "size": size, "skip": skip}
+    rows = db.execute(_ACCOUNT + where + " ORDER BY identity_id LIMIT :size OFFSET :skip", values)
+    found = [account for row in rows if (account := _account(row)) is not None]
+    total = db.execute("SELECT count(*) FROM service_account" + where, values).fetchone()[0]
+    return found, total
+
+
+def put_account(tx: Transaction, account: Account) -> None:
+    tx.execute(
+        "INSERT INTO service_account (tenant_id, id, identity_id, display_name, status, scopes,"
+        " roles, created_at) VALUES (:tenant_id, :id, :identity_id, :display_name, :status,"
+        " :scopes, :roles, :created_at) ON CONFLICT (tenant_id, identity_id) DO UPDATE SET"
+        " display_name = excluded.display_name, status = excluded.status,"
+        " scopes = excluded.scopes, roles = excluded.roles",
+        {**account._asdict(), "scopes": pack(account.scopes), "roles": pack(account.roles)},
+    )
+
+
+def super_admins(tx: Transaction) -> int:
+    row = tx.row(
+        "SELECT count(*) FROM service_account WHERE status = 'ACTIVE'"
+        " AND instr(roles, '\"super_admin\"') > 0"
+    )
+    return int(row[0])
+
+
+# -- credentials ----------------------------------------------------------------------------------
+
+
+def credentials(db: Connection, account_id: str) -> list[Credential]:
+    rows = db.execute(
+        _CREDENTIAL + " WHERE account_id = :account ORDER BY created_at, id",
+        {"account": account_id},
+    )
+    return [Credential(*row) for row in rows]
+
+
+def credential_hashes(db: Connection, account_id: str) -> list[tuple[str, bytes, int | None]]:
+    """(id, hash, expires_at)"""
+    return db.execute(
+        "SELECT id, hash, expires_at FROM credential WHERE account_id = :account",
+        {"account": account_id},
+    ).fetchall()
+
+
+def add_credential(
+    tx: Transaction, tenant: str, account_id: str, credential: Credential, hashed: bytes
+) -> None:
+    tx.execute(
+        "INSERT INTO credential (tenant_id, id, account_id, name, hash, created_at, expires_at)"
+        " VALUES (:tenant, :id, :account, :name, :hash, :created_at, :expires_at)",
+        {
+            **credential._asdict(),
+            "tenant": tenant,
+            "account": account_id,
+            "hash": hashed,
+        },
+    )
+
+
+def drop_credential(tx: Transaction, account_id: str, credential_id: str) -> int:
+    return tx.execute(
+        "DELETE FROM credential WHERE account_id = :account AND id = :id",
+        {"account": account_id, "id": credential_id},
+    )
+
+
+# -- tokens ---------------------------------------------------------------------------------------
+
+
+def token_by_hash(db: Connection, hashed: bytes) -> Token | None:
+    return _token(db.execute(_TOKEN + " WHERE hash = :hash", {"hash": hashed}).fetchone())
+
+
+def token_by_id(db: Connection, token_id: str) -> Token | None:
+    return _token(db.execute(_TOKEN + " WHERE id = :id", {"id": token_id}).fetchone())
+
+
+def add_token(tx: Transaction, token: Token, hashed: bytes | None) -> None:
+    tx.execute(
+        "INSERT INTO token (id, kind, tenant_id, identity_id, name, hash, scopes, credential_id,"
+        " created_at, expires_at) VALUES (:id, :kind, :tenant_id, :identity_id, :name, :hash,"
+        " :scopes, :credential_id, :created_at, :expires_at)",
+        {**token._asdict(), "scopes": pack(token.scopes), "hash": hashed},
+    )
+
+
+def revoke_token(tx: Transaction, token_id: str) -> None:
+    tx.execute(
+        "UPDATE token SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL",
+        {"now": tx.now, "id": token_id},
+    )
+
+
+def revoke_all(tx: Transaction, tenant: str, identity: str) -> int:
+    """Every token of an identity; how many were live."""
+    return tx.execute(
+        "UPDATE token SET revoked_at = :now WHERE tenant_id = :tenant"
+        " AND identity_id = :identity AND revoked_at IS NULL AND expires_at > :now",
+        {"now": tx.now, "tenant": tenant, "identity": identity},
+    )
+
+
+def revoke_of_credential(tx: Transaction, tenant: str, identity: str, credential_id: str) -> int:
+    return tx.execute(
+        "UPDATE token SET revoked_at = :now WHERE tenant_id = :tenant"
+        " AND identity_id = :identity AND credential_id = :credential AND revoked_at IS NULL",
+        {"now": tx.now, "tenant": tenant, "identity": identity, "credential": credential_id},
+    )
+
+
+def last_seen(db: Connection, tenant: str, identity: str) -> int | None:
+    row = db.execute(
+        "SELECT max(last_used_at) FROM token WHERE tenant_id = :tenant AND identity_id = :identity",
+        {"tenant": tenant, "identity": identity},
+    ).fetchone()
+    at: int | None = row[0]
+    return at
+
+
+def used(tx: Transaction, token_id: str, at: int) -> None:
+    tx.execute(
+        "UPDATE token SET last_used_at = max(coalesce(last_used_at, 0), :at) WHERE id = :id",
+        {"at": at, "id": token_id},
+    )
+
+
+def credential_used(tx: Transaction, credential_id: str) -> None:
+    tx.execute(
+        "UPDATE credential SET last_used_at = :now WHERE id = :id",
+        {"now": tx.now, "id": credential_id},
+    )
+
+
+def drop_ended(tx: Transaction, before: int, limit: int) -> int:
+    """Rows of issued JWTs that ended: their signature keeps them out by itself from then on."""
+    return tx.execute(
+        "DELETE FROM token WHERE id IN (SELECT id FROM token WHERE expires_at <= :before"
+        " AND kind <> 'personal_access_token' LIMIT :limit)",
+        {"before": before, "limit": limit},
+    )

@@ -1,0 +1,66 @@
+"""Sealed fields: a data key of its own for each, wrapped by the key of its owner.
+
+``owner`` is a tenant (``tnt_``), a partner (``ptn_``) or ``-`` for the vault itself. ``object``
+names the field's place: ``secret:<path>`` or ``<table>:<id>:<column>``. Both, with the version,
+are bound into the ciphertext, so that it opens nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from scaivault.crypto import aead
+from scaivault.seal.keyring import Keyring
+
+
+class Sealed(NamedTuple):
+    """What is stored: the version of the wrapping key, the wrapped data key, the ciphertext."""
+
+    key_version: int
+    dek: bytes
+    value: bytes
+
+
+class Envelope:
+    """Seals and opens fields with the keys of an open keyring."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring: Final = keyring
+        self._vault_id: Final = keyring.vault_id
+
+    def seal(self, owner: str, place: str, version: int, plaintext: bytes) -> Sealed:
+        """Under the newest key of ``owner``."""
+        with self._keyring.lock:
+            key_version, key = self._keyring.data_key(owner)
+            dek, value = aead.seal_value(
+                key,
+                plaintext,
+                aead.context("dek", self._vault_id, owner, place, version, key_version),
+                aead.context("value", self._vault_id, owner, place, version, 0),
+            )
+        return Sealed(key_version, dek, value)
+
+    def open(self, owner: str, place: str, version: int, sealed: Sealed) -> bytes:
+        """The plaintext; ``aead.Damaged`` when anything about the field is not as it was sealed."""
+        key_version, dek, value = sealed
+        dek_context = aead.context("dek", self._vault_id, owner, place, version, key_version)
+        value_context = aead.context("value", self._vault_id, owner, place, version, 0)
+        with self._keyring.lock:
+            _, key = self._keyring.data_key(owner, key_version)
+            return aead.open_value(key, dek, value, dek_context, value_context)
+
+    def rewrap(
+        self, owner: str, place: str, version: int, key_version: int, dek: bytes
+    ) -> tuple[int, bytes]:
+        """The data key under the newest key of ``owner``: (its version, the box)."""
+        with self._keyring.lock:
+            _, old = self._keyring.data_key(owner, key_version)
+            newest, new = self._keyring.data_key(owner)
+            box = aead.rewrap(
+                old,
+                new,
+                dek,
+                aead.context("dek", self._vault_id, owner, place, version, key_version),
+                aead.context("dek", self._vault_id, owner, place, version, newest),
+            )
+        return newest, box

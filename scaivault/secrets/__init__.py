@@ -1,0 +1,5 @@
+"""Secrets: named JSON values with history."""
+
+from scaivault.secrets.room import Secrets
+
+__all__ = ["Secrets"]

@@ -1,0 +1,128 @@
+"""When and how often secrets were read, without a commit of its own.
+
+The ledger tells all of it already. Counts since the last flush are kept in memory, flushed into
+``secret_access`` by a job together with the ledger position they reach to (``projection``), and
+after a crash taken again from the ledger rows behind that position.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from scaivault.clock import DAY, parse_instant
+from scaivault.gate.ledger import read_record
+from scaivault.gate.transaction import Transaction
+from scaivault.secrets.shelf import Key
+from scaivault.storage.file import Connection
+
+NAME: Final = "secret_access"
+WINDOW: Final = 30 * DAY
+FLUSH_AT: Final = 20_000  # paths; the job flushes earlier when this many wait
+
+
+class _Count:
+    """Reads of one secret: per day, and the last of them."""
+
+    __slots__ = ("days", "last")
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.days: dict[int, int] = {}
+
+    def add(self, day: int, reads: int, last: int) -> None:
+        self.days[day] = self.days.get(day, 0) + reads
+        self.last = max(self.last, last)
+
+
+Counts = dict[Key, _Count]
+
+
+class Access:
+    """Counts of committed reads that are not in the table yet. Loop only."""
+
+    def __init__(self) -> None:
+        self._counts: Counts = {}
+        self._flushing: Counts = {}
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def load(self, connection: Connection) -> None:
+        """Take up the ledger behind the last flush."""
+        row = connection.execute("SELECT seq FROM projection WHERE name = ?", (NAME,)).fetchone()
+        behind = row[0] if row is not None else 0
+        for (text,) in connection.execute(
+            "SELECT record FROM ledger WHERE seq > ? ORDER BY seq", (behind,)
+        ):
+            if '"action":"read"' not in text and '"permanent":true' not in text:
+                continue
+            entry = read_record(text)
+            owner, path = entry.tenant_id or entry.partner_id, entry.secret_path
+            if owner is None or path is None or not entry.success:
+                continue
+            if entry.action == "read" and "version" in entry.extra_data:
+                self.touch((owner, path), parse_instant(entry.timestamp))
+            elif entry.action == "delete" and entry.extra_data.get("permanent"):
+                self.forget((owner, path))
+
+    def touch(self, key: Key, at: int) -> None:
+        """One committed read."""
+        count = self._counts.get(key)
+        if count is None:
+            count = self._counts[key] = _Count()
+        count.add(at // DAY, 1, at)
+
+    def forget(self, key: Key) -> None:
+        """The secret is gone for good."""
+        self._counts.pop(key, None)
+        self._flushing.pop(key, None)
+
+    def waiting(self, key: Key, now: int) -> tuple[int, int | None]:
+        """(reads in the last 30 days, last read) that the table does not know yet."""
+        reads, last = 0, None
+        for counts in (self._counts, self._flushing):
+            count = counts.get(key)
+            if count is not None:
+                first = first_day(now)
+                reads += sum(n for day, n in count.days.items() if day >= first)
+                last = max(count.last, last or 0)
+        return reads, last
+
+    def flush(self, tx: Transaction, seq: int, counts: Counts) -> None:
+        """Add ``counts``, which reach to ledger row ``seq``, to the table."""
+        for (owner, path), count in counts.items():
+            for day, reads in count.days.items():
+                tx.execute(
+                    "INSERT INTO secret_access (owner_id, path, day, reads, last_at)"
+                    " SELECT :owner, :path, :day, :reads, :last WHERE EXISTS"
+                    " (SELECT 1 FROM secret WHERE owner_id = :owner AND path = :path)"
+                    " ON CONFLICT (owner_id, path, day) DO UPDATE SET"
+                    " reads = reads + excluded.reads, last_at = max(last_at, excluded.last_at)",
+                    {"owner": owner, "path": path, "day": day, "reads": reads, "last": count.last},
+                )
+        tx.execute(
+            "INSERT INTO projection (name, seq) VALUES (:name, :seq)"
+            " ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",
+            {"name": NAME, "seq": seq},
+        )
+
+    def take(self) -> Counts:
+        """What waits now, to be flushed; call ``flushed`` or ``put_back`` afterwards."""
+        self._flushing, self._counts = self._counts, {}
+        return self._flushing
+
+    def flushed(self) -> None:
+        self._flushing = {}
+
+    def put_back(self) -> None:
+        """The flush did not commit."""
+        for key, count in self._flushing.items():
+            into = self._counts.setdefault(key, _Count())
+            for day, reads in count.days.items():
+                into.add(day, reads, count.last)
+        self._flushing = {}
+
+
+def first_day(now: int) -> int:
+    """The first day that counts among the last 30."""
+    return now // DAY - WINDOW // DAY + 1

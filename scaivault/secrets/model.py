@@ -1,0 +1,250 @@
+"""What a secret is, and the decisions that need nothing but it and the time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NamedTuple
+
+from scaivault.clock import SECOND, instant, parse_instant
+from scaivault.errors import Refusal, faults, invalid
+from scaivault.seal.envelope import Sealed
+from scaivault.wire.secrets import WriteOptions
+from scaivault.wire.values import duration_field, parse_duration
+
+TYPES: Final = ("kv", "json", "certificate", "ssh_key", "api_key")
+MAX_VERSIONS: Final = 10
+NOTIFY_BEFORE: Final = ("30d", "7d", "1d")
+DATA_MAX: Final = 512 * 1024
+METADATA_MAX: Final = 64 * 1024
+_LAST_INSTANT: Final = parse_instant("9999-12-31T00:00:00Z")
+
+
+class Secret(NamedTuple):
+    """A row of ``secret``."""
+
+    path: str
+    current_version: int
+    last_version: int
+    metadata: str
+    max_versions: int
+    notify_before: str
+    created_at: int
+    updated_at: int
+    expires_at: int | None
+    deleted_at: int | None
+    rotation_policy_id: str | None
+    secret_policy_id: str | None
+
+
+class Version(NamedTuple):
+    """A row of ``secret_version``; ``quarantined_at`` is set once it failed to open."""
+
+    version: int
+    secret_type: str
+    created_at: int
+    created_by: str
+    readable_until: int | None
+    quarantined_at: int | None
+    sealed: Sealed
+
+
+def place(path: str) -> str:
+    """The name under which a value is sealed."""
+    return f"secret:{path}"
+
+
+def instant_or_none(at: int | None) -> str | None:
+    return None if at is None else instant(at)
+
+
+# -- refusals -------------------------------------------------------------------------------------
+
+
+def absent(path: str) -> Refusal:
+    return Refusal("secret_not_found", "nothing is stored at this path", path=path)
+
+
+def no_version(path: str, version: int) -> Refusal:
+    return Refusal(
+        "version_not_found",
+        "this version never was, was pruned or deleted, or its grace is over",
+        path=path,
+        version=version,
+    )
+
+
+def check_live(secret: Secret | None, path: str) -> Secret:
+    """Refuse what is not there or soft-deleted."""
+    if secret is None or secret.deleted_at is not None:
+        raise absent(path)
+    return secret
+
+
+def check_unexpired(secret: Secret, now: int) -> None:
+    if secret.expires_at is not None and secret.expires_at <= now:
+        raise Refusal(
+            "secret_expired",
+            "this secret's expiry has passed; write a new value or clear the expiry",
+            path=secret.path,
+            expires_at=instant(secret.expires_at),
+        )
+
+
+def check_version(
+    path: str,
+    current: int | None,
+    *,
+    cas: int | None,
+    if_match: str | None,
+    if_none_match: str | None = None,
+) -> None:
+    """The preconditions of a change; ``current`` is None where nothing live is.
+
+    ``cas`` 0: must not exist. ``If-Match: *``: must exist. ``If-None-Match: *``: must not."""
+    wanted = cas
+    if if_match is not None and if_match != "*":
+        number = _etag(if_match)
+        if cas is not None and cas != number:
+            raise faults({"options.cas": "differs from If-Match; send one of them"})
+        wanted = number
+    if if_none_match is not None and if_none_match != "*":
+        raise invalid(if_none_match="only * can be asked for")
+    broken = (
+        (wanted is not None and wanted != (current or 0))
+        or (if_match == "*" and current is None)
+        or (if_none_match == "*" and current is not None)
+    )
+    if broken:
+        raise Refusal(
+            "version_conflict",
+            "the secret is at another version than you expect; read it again",
+            current_version=current,
+        )
+
+
+def _etag(text: str) -> int:
+    digits = text[1:-1]
+    if len(text) < 3 or text[0] != '"' or text[-1] != '"' or not digits.isascii():
+        raise invalid(if_match='must be "<version>" in double quotes, or *')
+    if not digits.isdigit() or len(digits) > 15:
+        raise invalid(if_match='must be "<version>" in double quotes, or *')
+    return int(digits)
+
+
+# -- what a writer sends --------------------------------------------------------------------------
+
+
+def check_type(secret_type: str | None) -> None:
+    if secret_type is not None and secret_type not in TYPES:
+        raise Refusal(
+            "invalid_secret_type",
+            f"secret_type must be one of {', '.join(TYPES)}",
+            allowed=list(TYPES),
+        )
+
+
+def check_data(data: bytes) -> None:
+    """``data`` must be an object of at most 512 KiB (compact JSON, checked already)."""
+    if not data.startswith(b"{"):
+        raise invalid(data="must be an object")
+    check_size(data, "data", DATA_MAX)
+
+
+def check_size(body: bytes, field: str, limit: int) -> None:
+    if len(body) > limit:
+        raise Refusal(
+            "payload_too_large",
+            f"{field} is larger than {limit // 1024} KiB",
+            limit_bytes=limit,
+            field=field,
+        )
+
+
+def clean_metadata(raw: bytes) -> str:
+    """The metadata as stored: tags without repeats, everything else as sent."""
+    if not raw.startswith(b"{"):
+        raise invalid(metadata="must be an object")
+    check_size(raw, "metadata", METADATA_MAX)
+    metadata: dict[str, Any] = json.loads(raw)
+    found: dict[str, str] = {}
+    if any(not 1 <= len(name) <= 128 for name in metadata):
+        found["metadata"] = "keys must have 1 to 128 characters"
+    for field, longest in (("description", 4096), ("owner", 256)):
+        value = metadata.get(field)
+        if value is not None and not (isinstance(value, str) and len(value) <= longest):
+            found[f"metadata.{field}"] = f"must be a string of at most {longest} characters"
+    if (fault := _tags_fault(metadata.get("tags"))) is not None:
+        found["metadata.tags"] = fault
+    if found:
+        raise faults(found)
+    tags = metadata.get("tags")
+    if tags and len(set(tags)) != len(tags):
+        metadata["tags"] = list(dict.fromkeys(tags))
+        return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
+    return raw.decode()
+
+
+def _tags_fault(tags: Any) -> str | None:
+    if tags is None:
+        return None
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        return "must be a list of strings"
+    if len(set(tags)) > 64:
+        return "must have at most 64 tags"
+    if any(not 1 <= len(tag) <= 128 for tag in tags):
+        return "each tag must have 1 to 128 characters"
+    return None
+
+
+def tags_of(metadata: str) -> list[Any]:
+    tags = json.loads(metadata).get("tags")
+    return tags if isinstance(tags, list) else []
+
+
+def expiry(options: WriteOptions, now: int, before: int | None) -> int | None:
+    """The secret's end after a write: sent, or kept unless it has passed."""
+    if options.expires_in is not None:
+        if isinstance(options.expires_at, str):
+            raise faults({"options.expires_at": "send expires_in or expires_at, not both"})
+        return now + duration_field("options.expires_in", options.expires_in) * SECOND
+    if options.expires_at is None:
+        return None
+    if isinstance(options.expires_at, str):
+        return _absolute(options.expires_at, now)
+    return None if before is not None and before <= now else before
+
+
+def _absolute(text: str, now: int) -> int:
+    try:
+        at = parse_instant(text)
+    except (ValueError, OverflowError):
+        raise faults({"options.expires_at": "must be an RFC 3339 timestamp or a date"}) from None
+    if not now < at < _LAST_INSTANT:
+        raise faults({"options.expires_at": "must lie ahead"})
+    return at
+
+
+def warnings(sent: list[str] | str) -> tuple[str, ...]:
+    """``notify_before`` as kept: durations, longest first, each once."""
+    field = "options.notify_before"
+    parts = sent if isinstance(sent, list) else [part.strip(" ") for part in sent.split(",")]
+    if sent == "":
+        parts = []
+    if len(parts) > 10:
+        raise faults({field: "must have at most 10 durations"})
+    seconds = {part: duration_field(field, part) for part in parts}
+    return tuple(sorted(seconds, key=lambda part: -parse_duration(part)))
+
+
+def pruned(versions: list[tuple[int, int | None]], current: int, keep: int, now: int) -> list[int]:
+    """Which of the (version, readable_until) go so that ``keep`` are left: the oldest, but never
+    the current one nor one inside its grace."""
+    over = len(versions) - keep
+    if over <= 0:
+        return []
+    free = [
+        number
+        for number, until in sorted(versions)
+        if number != current and (until is None or until <= now)
+    ]
+    return free[:over]

@@ -1,0 +1,92 @@
+"""Encrypted rows kept in memory, so that a read needs no database thread.
+
+Only ciphertext is kept; every read opens it anew. The one writer keeps the shelf coherent: what a
+change touches is dropped on the event loop after the commit and before its answer. A row that was
+being fetched meanwhile may be older than that, so it is not put on the shelf.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from scaivault.secrets.model import Secret, Version
+
+Key = tuple[str, str]  # owner, path
+
+_OVERHEAD: Final = 1400  # bytes of Python objects per entry (tracemalloc, CPython 3.11)
+_LARGEST: Final = 64 * 1024  # larger values are fetched each time
+
+
+class Stored:
+    """A secret with its current version; ``last_at`` follows the committed reads."""
+
+    __slots__ = ("last_at", "secret", "version")
+
+    def __init__(self, secret: Secret, version: Version | None, last_at: int | None) -> None:
+        self.secret = secret
+        self.version = version
+        self.last_at = last_at
+
+    @property
+    def size(self) -> int:
+        value = 0 if self.version is None else len(self.version.sealed.value)
+        return _OVERHEAD + value + len(self.secret.metadata)
+
+
+class Shelf:
+    """The least recently read rows go first once ``limit`` bytes are reached. Loop only."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit: Final = limit
+        self._rows: OrderedDict[Key, Stored] = OrderedDict()
+        self._size = 0
+        self._fetching: dict[Key, int] = {}
+        self.hits = 0
+        self.misses = 0
+
+    def get(self, key: Key) -> Stored | None:
+        found = self._rows.get(key)
+        if found is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._rows.move_to_end(key)
+        return found
+
+    def fetching(self, key: Key) -> None:
+        """A row is about to be fetched."""
+        self._fetching[key] = self._fetching.get(key, 0) + 1
+
+    def fetched(self, key: Key, row: Stored | None) -> None:
+        """It is here: keep it, unless a change came in between."""
+        waiting = self._fetching.get(key)
+        if waiting is None:
+            return
+        if waiting > 1:
+            self._fetching[key] = waiting - 1
+        else:
+            del self._fetching[key]
+        if row is not None and row.size <= _LARGEST:
+            self._put(key, row)
+
+    def _put(self, key: Key, row: Stored) -> None:
+        self.drop(key)
+        self._rows[key] = row
+        self._size += row.size
+        while self._size > self._limit:
+            _, gone = self._rows.popitem(last=False)
+            self._size -= gone.size
+
+    def drop(self, key: Key) -> None:
+        """Forget a row, and what is being fetched of it."""
+        self._fetching.pop(key, None)
+        gone = self._rows.pop(key, None)
+        if gone is not None:
+            self._size -= gone.size
+
+    def clear(self) -> None:
+        """Forget all (key rotation)."""
+        self._rows.clear()
+        self._fetching.clear()
+        self._size = 0

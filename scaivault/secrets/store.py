@@ -1,0 +1,196 @@
+"""The rows of secrets. ``owner`` is the tenant, or the partner for a partner secret."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scaivault.gate.transaction import Transaction
+from scaivault.seal.envelope import Sealed
+from scaivault.secrets.model import Secret, Version
+from scaivault.storage.file import Connection
+
+_SECRET: Final = (
+    "SELECT path, current_version, last_version, metadata, max_versions, notify_before,"
+    " created_at, updated_at, expires_at, deleted_at, rotation_policy_id, secret_policy_id"
+    " FROM secret WHERE owner_id = :owner AND path = :path"
+)
+_VERSION: Final = (
+    "SELECT version, secret_type, created_at, created_by, readable_until, quarantined_at,"
+    " key_version, dek, value FROM secret_version"
+    " WHERE owner_id = :owner AND path = :path AND version = :version"
+)
+
+
+def _version(row: Any) -> Version:
+    return Version(*row[:6], Sealed(*row[6:]))
+
+
+# -- reading, in a reader ---------------------------------------------------------------------------
+
+
+def find(db: Connection, owner: str, path: str) -> Secret | None:
+    row = db.execute(_SECRET, {"owner": owner, "path": path}).fetchone()
+    return None if row is None else Secret(*row)
+
+
+def find_version(db: Connection, owner: str, path: str, version: int) -> Version | None:
+    key = {"owner": owner, "path": path, "version": version}
+    row = db.execute(_VERSION, key).fetchone()
+    return None if row is None else _version(row)
+
+
+def last_access(db: Connection, owner: str, path: str) -> int | None:
+    row = db.execute(
+        "SELECT max(last_at) FROM secret_access WHERE owner_id = :owner AND path = :path",
+        {"owner": owner, "path": path},
+    ).fetchone()
+    at: int | None = row[0]
+    return at
+
+
+def reads_since(db: Connection, owner: str, path: str, day: int) -> int:
+    row = db.execute(
+        "SELECT coalesce(sum(reads), 0) FROM secret_access"
+        " WHERE owner_id = :owner AND path = :path AND day >= :day",
+        {"owner": owner, "path": path, "day": day},
+    ).fetchone()
+    return int(row[0])
+
+
+def versions(db: Connection, owner: str, path: str) -> list[Any]:
+    """(version, created_at, created_by, readable_until, secret_type), newest first."""
+    return db.execute(
+        "SELECT version, created_at, created_by, readable_until, secret_type FROM secret_version"
+        " WHERE owner_id = :owner AND path = :path ORDER BY version DESC",
+        {"owner": owner, "path": path},
+    ).fetchall()
+
+
+_RANGE: Final = (
+    " FROM secret s WHERE s.owner_id = :owner AND s.path > :after AND s.path >= :prefix"
+    " AND s.path < :beyond AND s.deleted_at IS NULL"
+    " AND (s.expires_at IS NULL OR s.expires_at > :now)"
+)
+
+
+def _bounds(owner: str, prefix: str, after: str, now: int) -> dict[str, object]:
+    # Paths are ASCII, so every path with the prefix sorts below prefix + DEL.
+    return {"owner": owner, "prefix": prefix, "after": after, "beyond": prefix + "\x7f", "now": now}
+
+
+def paths(db: Connection, owner: str, prefix: str, now: int) -> list[str]:
+    """Every live path under a prefix."""
+    rows = db.execute("SELECT s.path" + _RANGE, _bounds(owner, prefix, "", now))
+    return [row[0] for row in rows]
+
+
+def count(db: Connection, owner: str, prefix: str, now: int) -> int:
+    rows = db.execute("SELECT count(*)" + _RANGE, _bounds(owner, prefix, "", now))
+    return int(rows.fetchone()[0])
+
+
+def page(db: Connection, owner: str, prefix: str, after: str, now: int, limit: int) -> list[Any]:
+    """(path, secret_type, version, updated_at, expires_at, metadata) in path order."""
+    return db.execute(
+        "SELECT s.path, (SELECT v.secret_type FROM secret_version v WHERE v.owner_id = s.owner_id"
+        " AND v.path = s.path AND v.version = s.current_version), s.current_version,"
+        " s.updated_at, s.expires_at, s.metadata" + _RANGE + " ORDER BY s.path LIMIT :limit",
+        {**_bounds(owner, prefix, after, now), "limit": limit},
+    ).fetchall()
+
+
+# -- changing, in a transaction -----------------------------------------------------------------------
+
+
+def get(tx: Transaction, owner: str, path: str) -> Secret | None:
+    return find(tx.connection, owner, path)
+
+
+def put(tx: Transaction, owner: str, secret: Secret) -> None:
+    """Insert or replace the row of a secret."""
+    tx.execute(
+        "INSERT INTO secret (owner_id, path, current_version, last_version, metadata, max_versions,"
+        " notify_before, created_at, updated_at, expires_at, deleted_at, rotation_policy_id,"
+        " secret_policy_id) VALUES (:owner_id, :path, :current_version, :last_version, :metadata,"
+        " :max_versions, :notify_before, :created_at, :updated_at, :expires_at, :deleted_at,"
+        " :rotation_policy_id, :secret_policy_id)"
+        " ON CONFLICT (owner_id, path) DO UPDATE SET current_version = excluded.current_version,"
+        " last_version = excluded.last_version, metadata = excluded.metadata,"
+        " max_versions = excluded.max_versions, notify_before = excluded.notify_before,"
+        " updated_at = excluded.updated_at, expires_at = excluded.expires_at,"
+        " deleted_at = excluded.deleted_at, rotation_policy_id = excluded.rotation_policy_id,"
+        " secret_policy_id = excluded.secret_policy_id",
+        {"owner_id": owner, **secret._asdict()},
+    )
+
+
+def add_version(tx: Transaction, owner: str, path: str, version: Version) -> None:
+    tx.execute(
+        "INSERT INTO secret_version (owner_id, path, version, secret_type, created_at, created_by,"
+        " readable_until, key_version, dek, value) VALUES (:owner, :path, :version, :secret_type,"
+        " :created_at, :created_by, :readable_until, :key_version, :dek, :value)",
+        {
+            "owner": owner,
+            "path": path,
+            "version": version.version,
+            "secret_type": version.secret_type,
+            "created_at": version.created_at,
+            "created_by": version.created_by,
+            "readable_until": version.readable_until,
+            "key_version": version.sealed.key_version,
+            "dek": version.sealed.dek,
+            "value": version.sealed.value,
+        },
+    )
+
+
+def stored(tx: Transaction, owner: str, path: str) -> list[tuple[int, int | None]]:
+    """(version, readable_until) of all versions."""
+    return tx.rows(
+        "SELECT version, readable_until FROM secret_version"
+        " WHERE owner_id = :owner AND path = :path",
+        {"owner": owner, "path": path},
+    )
+
+
+def drop_version(tx: Transaction, owner: str, path: str, version: int) -> int:
+    """Destroy one version with its data key (``secure_delete`` overwrites the page)."""
+    return tx.execute(
+        "DELETE FROM secret_version"
+        " WHERE owner_id = :owner AND path = :path AND version = :version",
+        {"owner": owner, "path": path, "version": version},
+    )
+
+
+def clear_grace(tx: Transaction, owner: str, path: str, version: int) -> None:
+    tx.execute(
+        "UPDATE secret_version SET readable_until = NULL"
+        " WHERE owner_id = :owner AND path = :path AND version = :version",
+        {"owner": owner, "path": path, "version": version},
+    )
+
+
+def destroy(tx: Transaction, owner: str, path: str) -> int:
+    """Remove a secret, its versions and counters for good; how many versions there were."""
+    key = {"owner": owner, "path": path}
+    tx.execute("DELETE FROM secret_access WHERE owner_id = :owner AND path = :path", key)
+    dropped = tx.execute("DELETE FROM secret_version WHERE owner_id = :owner AND path = :path", key)
+    tx.execute("DELETE FROM secret WHERE owner_id = :owner AND path = :path", key)
+    return dropped
+
+
+def quarantine(tx: Transaction, owner: str, path: str, version: int) -> None:
+    tx.execute(
+        "UPDATE secret_version SET quarantined_at = coalesce(quarantined_at, :now)"
+        " WHERE owner_id = :owner AND path = :path AND version = :version",
+        {"now": tx.now, "owner": owner, "path": path, "version": version},
+    )
+
+
+def over_retention(db: Connection, before: int, limit: int) -> list[Any]:
+    """(owner, path) of secrets that were soft-deleted before an instant."""
+    return db.execute(
+        "SELECT owner_id, path FROM secret WHERE deleted_at IS NOT NULL AND deleted_at <= :before"
+        " ORDER BY deleted_at LIMIT :limit",
+        {"before": before, "limit": limit},
+    ).fetchall()

@@ -1,0 +1,283 @@
+"""Changes of secrets: synchronous functions of the transaction."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from msgspec import UNSET
+
+from scaivault.clock import instant
+from scaivault.errors import Refusal, faults
+from scaivault.gate.transaction import Transaction
+from scaivault.secrets import model, store
+from scaivault.secrets.model import Secret, Version, instant_or_none, place
+from scaivault.wire import secrets as wire
+
+_NO_OPTIONS: Final = wire.WriteOptions()
+
+
+class Draft(NamedTuple):
+    """A write whose shape is checked: compact value and metadata, options."""
+
+    data: bytes
+    metadata: str | None
+    notify_before: str | None
+    options: wire.WriteOptions
+
+
+class Writing:
+    """``retention``: how long a soft delete can be undone, in microseconds."""
+
+    def __init__(self, retention: int) -> None:
+        self._retention: Final = retention
+
+    # -- write ------------------------------------------------------------------------------------
+
+    def prepare(self, request: wire.WriteSecret) -> Draft:
+        """Check all that needs no row."""
+        body = request.body
+        options = body.options or _NO_OPTIONS
+        model.check_type(body.secret_type)
+        if body.data is None and body.generate_from is None:
+            raise faults({"data": "is required (or generate_from)"})
+        if body.data is not None and body.generate_from is not None:
+            raise faults({"generate_from": "send data or generate_from, not both"})
+        data = bytes(body.data) if body.data is not None else b""
+        if body.generate_from is None:
+            model.check_data(data)
+        model.expiry(options, 0, None)
+        return Draft(
+            data,
+            None if body.metadata is None else model.clean_metadata(bytes(body.metadata)),
+            None
+            if options.notify_before is None
+            else ",".join(model.warnings(options.notify_before)),
+            options,
+        )
+
+    def write(
+        self, tx: Transaction, request: wire.WriteSecret, draft: Draft
+    ) -> wire.Created | wire.Updated:
+        """A new version; a new secret where nothing is."""
+        owner, path = tx.caller.tenant, request.path
+        before = self._writable(tx, owner, path)
+        model.check_version(
+            path,
+            None if before is None else before.current_version,
+            cas=draft.options.cas,
+            if_match=request.if_match,
+            if_none_match=request.if_none_match,
+        )
+        _check_links(request.body, draft.options)
+        secret = _written(before, draft, path, tx.now)
+        secret_type = request.body.secret_type or _type_before(tx, owner, before)
+        self._append(tx, owner, secret, secret_type, draft.data)
+        tx.note(version=secret.current_version, created=before is None)
+        if before is None:
+            return _created(tx, secret, secret_type)
+        tx.emit(
+            "secret.updated",
+            path,
+            old_version=before.current_version,
+            new_version=secret.current_version,
+            updated_by=tx.caller.identity_id,
+            is_rotation=False,
+        )
+        return wire.Updated(
+            path, secret.current_version, False, before.current_version, instant(tx.now)
+        )
+
+    def _writable(self, tx: Transaction, owner: str, path: str) -> Secret | None:
+        """The live secret at a path; refused while a soft-deleted one can still be restored."""
+        secret = store.get(tx, owner, path)
+        if secret is None or secret.deleted_at is None:
+            return secret
+        until = secret.deleted_at + self._retention
+        if until > tx.now:
+            raise Refusal(
+                "secret_exists",
+                "a deleted secret is kept at this path; restore it, or delete it permanently first",
+                path=path,
+                recoverable_until=instant(until),
+            )
+        store.destroy(tx, owner, path)  # the purge would have come any moment
+        return None
+
+    def _append(
+        self, tx: Transaction, owner: str, secret: Secret, secret_type: str, data: bytes
+    ) -> None:
+        number = secret.current_version
+        sealed = tx.seal(owner, place(secret.path), number, data)
+        author = tx.caller.identity_id or ""
+        store.put(tx, owner, secret)
+        store.add_version(
+            tx,
+            owner,
+            secret.path,
+            Version(number, secret_type, tx.now, author, None, None, sealed),
+        )
+        if number > secret.max_versions or secret.last_version > 1:
+            known = store.stored(tx, owner, secret.path)
+            for old in model.pruned(known, number, secret.max_versions, tx.now):
+                store.drop_version(tx, owner, secret.path, old)
+
+    # -- delete -----------------------------------------------------------------------------------
+
+    def check_delete(self, request: wire.DeleteSecret) -> None:
+        if request.permanent and request.version is not None:
+            raise faults({"version": "cannot go together with permanent=true"})
+
+    def delete(self, tx: Transaction, request: wire.DeleteSecret) -> wire.Deleted:
+        """Soft; or everything for good; or one version for good."""
+        owner, path = tx.caller.tenant, request.path
+        secret = store.get(tx, owner, path)
+        if not (request.permanent and secret is not None):
+            secret = model.check_live(secret, path)
+        model.check_version(
+            path, secret.current_version, cas=None, if_match=request.if_match
+        )
+        if request.version is not None:
+            return self._delete_version(tx, owner, secret, request.version)
+        count = len(store.stored(tx, owner, path))
+        tx.note(version_count=count)
+        announced: dict[str, Any] = {
+            "version_count": count,
+            "deleted_by": tx.caller.identity_id,
+            "permanent": request.permanent,
+        }
+        if request.permanent:
+            store.destroy(tx, owner, path)
+            tx.emit("secret.deleted", path, **announced)
+            return wire.Deleted(path, deleted=True, permanent=True)
+        store.put(tx, owner, secret._replace(deleted_at=tx.now))
+        until = instant(tx.now + self._retention)
+        tx.emit("secret.deleted", path, **announced, recoverable_until=until)
+        return wire.Deleted(path, deleted=True, permanent=False, recoverable_until=until)
+
+    def _delete_version(
+        self, tx: Transaction, owner: str, secret: Secret, number: int
+    ) -> wire.Deleted:
+        known = dict(store.stored(tx, owner, secret.path))
+        if number not in known:
+            raise model.no_version(secret.path, number)
+        if number == secret.current_version:
+            self._fall_back(tx, owner, secret, known)
+        store.drop_version(tx, owner, secret.path, number)
+        return wire.Deleted(secret.path, deleted=True, permanent=True, version=number)
+
+    def _fall_back(
+        self, tx: Transaction, owner: str, secret: Secret, known: dict[int, int | None]
+    ) -> None:
+        """The newest other readable version becomes current."""
+        gone = secret.current_version
+        readable = [n for n, until in known.items() if n != gone and (until is None or until > tx.now)]
+        if not readable:
+            raise Refusal(
+                "invalid_state",
+                "this is the only readable version; delete the secret instead",
+                reason="last_version",
+            )
+        newest = max(readable)
+        store.clear_grace(tx, owner, secret.path, newest)
+        store.put(tx, owner, secret._replace(current_version=newest, updated_at=tx.now))
+        tx.emit(
+            "secret.updated",
+            secret.path,
+            old_version=gone,
+            new_version=newest,
+            updated_by=tx.caller.identity_id,
+            is_rotation=False,
+        )
+
+    # -- restore ----------------------------------------------------------------------------------
+
+    def restore(self, tx: Transaction, path: str) -> Secret:
+        """Undo a soft delete inside its retention; a live secret stays as it is."""
+        owner = tx.caller.tenant
+        secret = store.get(tx, owner, path)
+        if secret is None:
+            raise model.absent(path)
+        tx.note(version=secret.current_version)
+        if secret.deleted_at is None:
+            return secret
+        if secret.deleted_at + self._retention <= tx.now:
+            raise model.absent(path)
+        secret = secret._replace(deleted_at=None, updated_at=tx.now)
+        store.put(tx, owner, secret)
+        tx.emit(
+            "secret.restored",
+            path,
+            version=secret.current_version,
+            restored_by=tx.caller.identity_id,
+        )
+        return secret
+
+
+def _written(before: Secret | None, draft: Draft, path: str, now: int) -> Secret:
+    """The row after a write."""
+    options = draft.options
+    number = 1 if before is None else before.last_version + 1
+    if before is None:
+        before = Secret(
+            path, 0, 0, "{}", model.MAX_VERSIONS, ",".join(model.NOTIFY_BEFORE), now, now,
+            None, None, None, None,
+        )  # fmt: skip
+    return before._replace(
+        current_version=number,
+        last_version=number,
+        metadata=before.metadata if draft.metadata is None else draft.metadata,
+        max_versions=options.max_versions or before.max_versions,
+        notify_before=before.notify_before if draft.notify_before is None else draft.notify_before,
+        updated_at=now,
+        expires_at=model.expiry(options, now, before.expires_at),
+        rotation_policy_id=None if options.rotation_policy_id is None else before.rotation_policy_id,
+        secret_policy_id=None if options.secret_policy_id is None else before.secret_policy_id,
+    )
+
+
+def _type_before(tx: Transaction, owner: str, before: Secret | None) -> str:
+    if before is None:
+        return "kv"
+    row = tx.row(
+        "SELECT secret_type FROM secret_version"
+        " WHERE owner_id = :owner AND path = :path AND version = :version",
+        {"owner": owner, "path": before.path, "version": before.current_version},
+    )
+    return str(row[0])
+
+
+def _check_links(body: wire.WriteBody, options: wire.WriteOptions) -> None:
+    """Rotation policies and secret policies do not exist in this vault yet: every id is unknown."""
+    for field, code in (
+        ("rotation_policy_id", "rotation_policy_not_found"),
+        ("secret_policy_id", "secret_policy_not_found"),
+    ):
+        sent = getattr(options, field)
+        if sent is not None and sent is not UNSET:
+            raise Refusal(code, f"options.{field} names nothing in this tenant", id=sent)
+    if body.generate_from is not None:
+        raise Refusal(
+            "secret_policy_not_found",
+            "generate_from names nothing in this tenant",
+            id=body.generate_from,
+        )
+
+
+def _created(tx: Transaction, secret: Secret, secret_type: str) -> wire.Created:
+    tx.emit(
+        "secret.created",
+        secret.path,
+        version=secret.current_version,
+        secret_type=secret_type,
+        created_by=tx.caller.identity_id,
+        tags=model.tags_of(secret.metadata),
+        expires_at=instant_or_none(secret.expires_at),
+    )
+    return wire.Created(
+        secret.path,
+        secret_type,
+        secret.current_version,
+        True,
+        instant(secret.created_at),
+        instant_or_none(secret.expires_at),
+    )

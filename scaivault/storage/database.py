@@ -1,0 +1,421 @@
+"""One writer that commits in groups, and readers beside it.
+
+A unit of work is a synchronous function of the connection. The loop hands over everything that
+one turn of the event loop produced; the writer takes all that is waiting, runs each unit in its
+own savepoint, lets the closer append the audit rows, commits once (one fsync for all), and wakes
+the loop once. So fifty concurrent requests share one fsync, a failing unit rolls back alone, and
+nothing that waits on a network can be inside a transaction.
+
+Threads: the writer and each reader own one connection and no other thread touches it. Units come
+from, and answers return to, the event loop that called ``start``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Protocol, TypeVar
+
+from scaivault.crypto.memory import Guarded
+from scaivault.storage.file import (
+    Connection,
+    EngineError,
+    FileDamaged,
+    IntegrityError,
+    ProgrammingError,
+    open_file,
+    rekey,
+)
+
+T = TypeVar("T")
+
+# The log is folded into the file once it has this many 4 KiB pages; far larger, and a reader that
+# never pauses has kept it from being reused: then the writer itself waits for the readers once.
+FOLD_PAGES: Final = 4_096
+FOLD_FORCE: Final = 65_536
+FOLD_LOOK: Final = 64  # commits between two looks at its length
+
+
+class StorageFailed(Exception):
+    """Nothing was changed: the file could not be written, synced or read.
+
+    ``reason``: ``disk_full``, ``read_only``, ``damaged``, ``busy``, ``closed`` or ``io``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason: Final = reason
+
+
+def translate(error: EngineError) -> Exception:
+    """The engine's error as ours; a broken constraint is a defect and stays what it is."""
+    if isinstance(error, IntegrityError | ProgrammingError):
+        return error
+    name = getattr(error, "sqlite_errorname", "") or ""
+    for prefix, reason in (
+        ("SQLITE_FULL", "disk_full"),
+        ("SQLITE_READONLY", "read_only"),
+        ("SQLITE_CANTOPEN", "read_only"),
+        ("SQLITE_CORRUPT", "damaged"),
+        ("SQLITE_NOTADB", "damaged"),
+        ("SQLITE_BUSY", "busy"),
+    ):
+        if name.startswith(prefix):
+            return StorageFailed(reason)
+    return StorageFailed("io")
+
+
+def _lost(error: BaseException) -> StorageFailed:
+    if isinstance(error, EngineError):
+        error = translate(error)
+    return error if isinstance(error, StorageFailed) else StorageFailed("io")
+
+
+class Unit:
+    """Something to do in the writer's transaction. ``error`` is set when it was rolled back."""
+
+    __slots__ = ("error", "future")
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[Any] | None = None
+        self.error: BaseException | None = None
+
+    def run(self, connection: Connection) -> None:
+        """Change the file; raising rolls this unit back, and only this one."""
+
+    def settle(self) -> None:
+        """On the event loop, after the commit and before the answer."""
+
+    def result(self) -> Any:
+        """What the waiting coroutine gets."""
+        return None
+
+
+class Closer(Protocol):
+    """Ends each group inside its transaction: the ledger."""
+
+    def close_group(self, connection: Connection, units: Sequence[Unit]) -> None: ...
+
+    def group_committed(self, units: Sequence[Unit]) -> None: ...
+
+    def group_lost(self) -> None: ...
+
+
+class _Alone:
+    """A function that needs the writer's connection for itself, outside any transaction."""
+
+    def __init__(self, function: Callable[[Connection], Any]) -> None:
+        self.function = function
+        self.future: asyncio.Future[Any] | None = None
+
+
+_Order = list[Unit] | _Alone | None
+
+
+def _resolve(future: asyncio.Future[Any] | None, result: Any, error: BaseException | None) -> None:
+    if future is None or future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+def _spawn(name: str, target: Callable[[Connection], None], own: Connection) -> threading.Thread:
+    thread = threading.Thread(target=target, args=(own,), name=f"vault-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+class Database:
+    """The open file. ``close`` folds the log in and wipes nothing: keys belong to the keyring."""
+
+    def __init__(
+        self,
+        path: Path,
+        key: Guarded,
+        closer: Closer,
+        *,
+        readers: int = 4,
+        cache_mib: int = 64,
+        group_max: int = 1000,
+    ) -> None:
+        self.path: Final = path
+        self._key = key
+        self._closer: Final = closer
+        self._group_max: Final = group_max
+        self._reader_count: Final = readers
+        self._cache_mib: Final = cache_mib
+        self._orders: SimpleQueue[_Order] = SimpleQueue()
+        self._questions: SimpleQueue[tuple[Callable[[Connection], Any], Any] | None] = SimpleQueue()
+        self._waiting: list[Unit] = []
+        self._writer: threading.Thread | None = None
+        self._readers: list[threading.Thread] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._open = False
+        self.failing: str | None = None
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def connect(self, *, readers: int = 0) -> Connection:
+        """A further connection, for the caller's thread (backup, verification)."""
+        share = max(2, self._cache_mib // (self._reader_count + 1)) if readers else self._cache_mib
+        return open_file(self.path, self._key, cache_mib=share)
+
+    def start(self) -> None:
+        """Open all connections and start the threads; call on the event loop."""
+        self._loop = asyncio.get_running_loop()
+        writer = self.connect(readers=1)
+        readers = [self.connect(readers=1) for _ in range(self._reader_count)]
+        self._open = True
+        self._writer = _spawn("writer", self._write_forever, writer)
+        self._readers = [_spawn("reader", self._read_forever, own) for own in readers]
+
+    async def close(self) -> None:
+        """Finish what was handed over, fold the log into the file, close every connection."""
+        if not self._open:
+            return
+        self._flush()
+        self._open = False
+        self._orders.put(None)
+        await asyncio.to_thread(self._join)
+
+    def _join(self) -> None:
+        self._stop_readers()
+        if self._writer is not None:
+            self._writer.join()
+
+    def _stop_readers(self) -> None:
+        for _ in self._readers:
+            self._questions.put(None)
+        for thread in self._readers:
+            thread.join()
+        self._readers = []
+
+    async def rekey(self, key: Guarded) -> Guarded:
+        """Rewrite every page with ``key``; the old key, for the caller to wipe.
+
+        Writers and readers wait meanwhile: an answer needs its audit row, and that needs the
+        writer, so nobody could be answered anyway."""
+        await asyncio.to_thread(self._stop_readers)
+        old = self._key
+        try:
+            await self.alone(lambda connection: rekey(connection, key))
+            self._key = key
+        finally:
+            own = [self.connect(readers=1) for _ in range(self._reader_count)]
+            self._readers = [_spawn("reader", self._read_forever, one) for one in own]
+        return old
+
+    # -- the loop's side ----------------------------------------------------------------------
+
+    def submit(self, unit: Unit) -> asyncio.Future[Any]:
+        """Hand over one unit; the future ends after its group is on disk."""
+        loop = self._loop
+        if loop is None or not self._open:
+            raise StorageFailed("closed")
+        future = unit.future = loop.create_future()
+        waiting = self._waiting
+        waiting.append(unit)
+        if len(waiting) == 1:
+            # Everything that this turn of the loop submits goes over in one hand-off.
+            loop.call_soon(self._flush)
+        return future
+
+    def _flush(self) -> None:
+        if self._waiting:
+            units, self._waiting = self._waiting, []
+            self._orders.put(units)
+
+    async def alone(self, function: Callable[[Connection], T]) -> T:
+        """Run with the writer's connection between two groups (rekey, checkpoint)."""
+        loop = self._loop
+        if loop is None or not self._open:
+            raise StorageFailed("closed")
+        self._flush()
+        order = _Alone(function)
+        future = order.future = loop.create_future()
+        self._orders.put(order)
+        result: T = await future
+        return result
+
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        """Run in a reader, on one snapshot."""
+        loop = self._loop
+        if loop is None or not self._open:
+            raise StorageFailed("closed")
+        future: asyncio.Future[T] = loop.create_future()
+        self._questions.put((function, future))
+        return await future
+
+    def _settle(self, units: Sequence[Unit], lost: StorageFailed | None) -> None:
+        self.failing = lost.reason if lost is not None else None
+        if lost is not None:
+            for unit in units:
+                _resolve(unit.future, None, StorageFailed(lost.reason))
+            return
+        self._closer.group_committed(units)
+        for unit in units:
+            if unit.error is None:
+                unit.settle()
+        for unit in units:
+            if unit.error is not None:
+                _resolve(unit.future, None, unit.error)
+            else:
+                _resolve(unit.future, unit.result(), None)
+
+    def _post(self, function: Callable[..., object], *arguments: Any) -> None:
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+                loop.call_soon_threadsafe(function, *arguments)
+
+    # -- the writer's side --------------------------------------------------------------------
+
+    def _take(self) -> tuple[list[Unit], _Alone | None, bool]:
+        """All waiting units; what came after them and must run alone; whether to stop."""
+        units: list[Unit] = []
+        order = self._orders.get()
+        while isinstance(order, list):
+            units += order
+            if len(units) >= self._group_max:
+                return units, None, False
+            try:
+                order = self._orders.get_nowait()
+            except Empty:
+                return units, None, False
+        return units, order, order is None
+
+    def _write_forever(self, connection: Connection) -> None:
+        folder = LogFolder(self)
+        stopping = False
+        while not stopping:
+            units, alone, stopping = self._take()
+            if units:
+                lost = self._commit_group(connection, units)
+                self._post(self._settle, units, lost)
+                folder.after_commit(connection)
+            if alone is not None:
+                self._run_alone(connection, alone)
+        folder.stop()
+        with contextlib.suppress(EngineError):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.close()
+
+    def _run_alone(self, connection: Connection, order: _Alone) -> None:
+        try:
+            result = order.function(connection)
+        except EngineError as error:
+            self._post(_resolve, order.future, None, translate(error))
+        except BaseException as error:
+            self._post(_resolve, order.future, None, error)
+        else:
+            self._post(_resolve, order.future, result, None)
+
+    def _commit_group(self, connection: Connection, units: Sequence[Unit]) -> StorageFailed | None:
+        """Run and commit; on any failure of the file itself the whole group is undone."""
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for unit in units:
+                self._run_unit(connection, unit)
+            self._closer.close_group(connection, units)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            with contextlib.suppress(EngineError):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            self._closer.group_lost()
+            return _lost(error)
+        return None
+
+    @staticmethod
+    def _run_unit(connection: Connection, unit: Unit) -> None:
+        if type(unit).run is Unit.run:
+            return  # a ledgered read: nothing to undo, so no savepoint
+        connection.execute("SAVEPOINT unit")
+        try:
+            unit.run(connection)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise  # a full disk or a failing one has ended the whole transaction
+            unit.error = translate(error) if isinstance(error, EngineError) else error
+            connection.execute("ROLLBACK TO unit")
+        connection.execute("RELEASE unit")
+
+    # -- a reader's side ----------------------------------------------------------------------
+
+    def _read_forever(self, connection: Connection) -> None:
+        while (question := self._questions.get()) is not None:
+            function, future = question
+            try:
+                connection.execute("BEGIN")
+                result = function(connection)
+                connection.execute("COMMIT")
+            except BaseException as error:
+                with contextlib.suppress(EngineError):
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                if isinstance(error, EngineError):
+                    error = translate(error)
+                self._post(_resolve, future, None, error)
+            else:
+                self._post(_resolve, future, result, None)
+        connection.close()
+
+    # -- backup -------------------------------------------------------------------------------
+
+    def copy_to(self, target: Path) -> None:
+        """An online copy under the same key, for the caller's own thread.
+
+        Writers go on meanwhile; the copy is one consistent state (SQLite backup interface)."""
+        source = self.connect()
+        try:
+            copy = open_file(target, self._key, cache_mib=2)
+            try:
+                source.backup(copy, pages=256)
+                copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                copy.close()
+        finally:
+            source.close()
+
+
+class LogFolder:
+    """Folds the write-ahead log into the file from a thread of its own: commits do not wait."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._commits = 0
+        self._wanted = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="vault-folder", daemon=True)
+        self._thread.start()
+
+    def after_commit(self, connection: Connection) -> None:
+        self._commits += 1
+        if self._commits % FOLD_LOOK:
+            return
+        with contextlib.suppress(EngineError):
+            _, pages, _ = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+            if pages > FOLD_FORCE:
+                connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            elif pages > FOLD_PAGES:
+                self._wanted.set()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._wanted.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while self._wanted.wait() and not self._stopped:
+            self._wanted.clear()
+            with contextlib.suppress(EngineError, FileDamaged):
+                connection = self._database.connect(readers=1)
+                try:
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                finally:
+                    connection.close()

@@ -1,0 +1,79 @@
+"""Audit rows of calls on a sealed vault, kept until there is a ledger to chain them into.
+
+``sealed.audit``: one JSON object per line, synced before the call is answered. Beyond 1 MiB
+refusals are only counted in a last line, so that nobody keeps a vault shut by filling the disk.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from scaivault.gate.gate import Act
+from scaivault.gate.caller import Caller
+from scaivault.gate.ledger import Record, canonical, read_record, record
+from scaivault.clock import instant
+
+LARGEST: Final = 1024 * 1024
+_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class EarlyLedger:
+    """The file beside the vault."""
+
+    def __init__(self, path: Path) -> None:
+        self._path: Final = path
+        self._suppressed = 0
+
+    def append(self, caller: Caller, act: Act, error_code: str | None, now: int) -> None:
+        """One row, on disk when this returns. ``OSError`` when it cannot be."""
+        entry = record(caller, act.action, None, now)
+        entry.extra_data.update(act.extra)
+        if error_code is not None:
+            entry.success = False
+            entry.extra_data["error_code"] = error_code
+            if self._full():
+                self._suppressed += 1
+                return
+        descriptor = os.open(self._path, _FLAGS, 0o600)
+        try:
+            os.write(descriptor, canonical(entry) + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _full(self) -> bool:
+        try:
+            return self._path.stat().st_size >= LARGEST
+        except FileNotFoundError:
+            return False
+
+    def take(self, known: str | None, now: int) -> list[Record]:
+        """The rows behind the one called ``known`` (chained already before a crash)."""
+        try:
+            lines = self._path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        rows = [row for line in lines if (row := _row(line)) is not None]
+        ids = [row.id for row in rows]
+        if known in ids:
+            rows = rows[ids.index(known) + 1 :]
+        if rows and self._suppressed:
+            rows[-1].extra_data["suppressed"] = self._suppressed
+        return rows
+
+    def clear(self) -> None:
+        """They are in the ledger."""
+        self._path.unlink(missing_ok=True)
+        self._suppressed = 0
+
+
+def _row(line: bytes) -> Record | None:
+    """A row, or None for a line that a crash cut short."""
+    try:
+        return read_record(line)
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,242 @@
+"""Rotation of tenant and partner keys.
+
+A new version wraps from the moment it is committed; a job then wraps the data keys of what is
+stored anew, some hundred at a time, and destroys the old version when none is left."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from msgspec import UNSET
+
+from scaivault.crypto.memory import Guarded
+from scaivault.errors import Refusal
+from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN, Caller
+from scaivault.gate.gate import Act, Gate
+from scaivault.gate.transaction import Transaction
+from scaivault.seal.keyring import Keyring
+from scaivault.secrets.model import place
+from scaivault.secrets.shelf import Shelf
+from scaivault.storage.file import Connection
+from scaivault.tenancy import Tenancy
+from scaivault.tenancy.room import keep_key
+from scaivault.wire import system as wire
+
+STEP: Final = 500  # data keys per transaction
+
+
+class Progress(NamedTuple):
+    """How many data keys there are, and how many hang on an old version."""
+
+    total: int
+    remaining: int
+
+
+class Keys:
+    """One per open vault."""
+
+    def __init__(self, gate: Gate, keyring: Keyring, tenancy: Tenancy, shelf: Shelf) -> None:
+        self._gate: Final = gate
+        self._keyring: Final = keyring
+        self._tenancy: Final = tenancy
+        self._shelf: Final = shelf
+
+    # -- verbs --------------------------------------------------------------------------------------
+
+    async def rotate_tenant(self, caller: Caller, request: wire.OwnerId) -> wire.KeyRotation:
+        """A new key for a tenant."""
+        partner_id = self._partner_of(caller, request.id)
+
+        def rotate(tx: Transaction) -> int:
+            version = self._keyring.versions(request.id)[-1] + 1
+            with Guarded.random() as key:
+                parent, box = self._keyring.wrap_tenant(partner_id, request.id, version, key)
+            keep_key(tx, "tenant", request.id, version, parent, box)
+            tx.concern(request.id, partner_id)
+            tx.note(key_version=version)
+            tx.then(
+                lambda: self._keyring.admit_tenant(request.id, partner_id, version, parent, box)
+            )
+            return version
+
+        version = await self._gate.change(caller, Act("key_rotate"), rotate)
+        return await self._progress(request.id, version)
+
+    async def rotate_partner(self, caller: Caller, request: wire.OwnerId) -> wire.KeyRotation:
+        """A new master key for a partner; the keys of its tenants are wrapped anew at once."""
+        self._check_partner(caller, request.id)
+        key = Guarded.random()
+
+        def rotate(tx: Transaction) -> int:
+            version = self._keyring.versions(request.id)[-1] + 1
+            box = self._keyring.wrap_top("partner", request.id, version, key)
+            keep_key(tx, "partner", request.id, version, self._keyring.root_version, box)
+            # From here on the ring wraps with it; undone below should the commit fail.
+            self._keyring.admit_partner(request.id, version, key)
+            try:
+                for tenant, number, parent, wrapped in self._keyring.rewrap_tenants(request.id):
+                    keep_key(tx, "tenant", tenant, number, parent, wrapped)
+                    self._keyring.admit_tenant(tenant, request.id, number, parent, wrapped)
+            except BaseException:
+                self._keyring.destroy(request.id, version)
+                raise
+            tx.concern(None, request.id)
+            tx.note(key_version=version)
+            return version
+
+        version = await self._gate.change(caller, Act("key_rotate"), rotate)
+        return await self._progress(request.id, version)
+
+    async def tenant_progress(self, caller: Caller, request: wire.OwnerId) -> wire.KeyRotation:
+        """How far the last rotation of a tenant's key has come."""
+        self._partner_of(caller, request.id)
+
+        async def look() -> wire.KeyRotation:
+            return await self._progress(request.id, self._keyring.versions(request.id)[-1])
+
+        return await self._gate.read(caller, Act("system_read"), look)
+
+    async def partner_progress(self, caller: Caller, request: wire.OwnerId) -> wire.KeyRotation:
+        """How far the last rotation of a partner's key has come."""
+        self._check_partner(caller, request.id)
+
+        async def look() -> wire.KeyRotation:
+            return await self._progress(request.id, self._keyring.versions(request.id)[-1])
+
+        return await self._gate.read(caller, Act("system_read"), look)
+
+    async def _progress(self, owner: str, version: int) -> wire.KeyRotation:
+        count = await self._gate.ask(lambda db: _count(db, owner, version))
+        older = [number for number in self._keyring.versions(owner) if number < version]
+        return wire.KeyRotation(
+            tenant_id=owner if owner.startswith("tnt_") else UNSET,
+            partner_id=owner if owner.startswith("ptn_") else UNSET,
+            key_version=version,
+            previous_version=version - 1 or None,
+            status="rewrapping" if older else "done",
+            deks_total=count.total,
+            deks_remaining=count.remaining,
+        )
+
+    def _partner_of(self, caller: Caller, tenant_id: str) -> str:
+        tenant = self._tenancy.tenants.get(tenant_id)
+        principal = caller.principal
+        reaches = principal is not None and (
+            SUPER_ADMIN in principal.roles
+            or (tenant is not None and _administers(caller, tenant.partner_id))
+        )
+        if tenant is None or not reaches:
+            raise Refusal("tenant_not_found", "there is no such tenant", tenant_id=tenant_id[:64])
+        return tenant.partner_id
+
+    def _check_partner(self, caller: Caller, partner_id: str) -> None:
+        principal = caller.principal
+        reaches = principal is not None and (
+            SUPER_ADMIN in principal.roles or _administers(caller, partner_id)
+        )
+        if partner_id not in self._tenancy.partners or not reaches:
+            raise Refusal("partner_not_found", "there is no such partner", id=partner_id[:64])
+
+    # -- the job ------------------------------------------------------------------------------------
+
+    async def rewrap(self, caller: Caller) -> int:
+        """Go on with every rotation that is not done; how many data keys were wrapped anew."""
+        done = 0
+        for owner in (*self._tenancy.tenants, *self._tenancy.partners):
+            while len(self._keyring.versions(owner)) > 1:
+                moved = await self._rewrap_some(caller, owner)
+                done += moved
+                if not moved:
+                    await self._destroy_old(caller, owner)
+        return done
+
+    async def _rewrap_some(self, caller: Caller, owner: str) -> int:
+        newest = self._keyring.versions(owner)[-1]
+        rows = await self._gate.ask(lambda db: _old(db, owner, newest))
+        if not rows:
+            return 0
+
+        def rewrap(tx: Transaction) -> int:
+            for path, version, key_version, dek in rows:
+                self._rewrap_one(tx, owner, path, version, key_version, dek)
+            tx.concern(*self._places(owner))
+            tx.note(key_version=newest, rewrapped=len(rows))
+            return len(rows)
+
+        return await self._gate.change(caller, Act("key_rotate"), rewrap)
+
+    def _rewrap_one(
+        self, tx: Transaction, owner: str, path: str, version: int, key_version: int, dek: bytes
+    ) -> None:
+        newest, box = self._gate.envelope.rewrap(owner, place(path), version, key_version, dek)
+        # The row may be gone or written anew since it was looked up: then its key is not this one.
+        tx.execute(
+            "UPDATE secret_version SET key_version = :newest, dek = :box WHERE owner_id = :owner"
+            " AND path = :path AND version = :version AND key_version = :key_version"
+            " AND dek = :dek",
+            {
+                "newest": newest,
+                "box": box,
+                "owner": owner,
+                "path": path,
+                "version": version,
+                "key_version": key_version,
+                "dek": dek,
+            },
+        )
+        tx.then(lambda: self._shelf.drop((owner, path)))
+
+    async def _destroy_old(self, caller: Caller, owner: str) -> None:
+        newest = self._keyring.versions(owner)[-1]
+        kind = "tenant" if owner.startswith("tnt_") else "partner"
+
+        def destroy(tx: Transaction) -> None:
+            count = _count(tx.connection, owner, newest)
+            if count.remaining:
+                return
+            tx.execute(
+                "DELETE FROM wrapped_key WHERE kind = :kind AND owner_id = :owner"
+                " AND version < :newest",
+                {"kind": kind, "owner": owner, "newest": newest},
+            )
+            tx.concern(*self._places(owner))
+            tx.note(key_version=newest, destroyed=True)
+            tx.then(lambda: self._forget(owner, newest))
+
+        await self._gate.change(caller, Act("key_rotate"), destroy)
+
+    def _forget(self, owner: str, newest: int) -> None:
+        for number in self._keyring.versions(owner):
+            if number < newest:
+                self._keyring.destroy(owner, number)
+
+    def _places(self, owner: str) -> tuple[str | None, str]:
+        if owner.startswith("ptn_"):
+            return None, owner
+        return owner, self._tenancy.tenants[owner].partner_id
+
+
+def _administers(caller: Caller, partner_id: str) -> bool:
+    principal = caller.principal
+    return (
+        principal is not None
+        and PARTNER_ADMIN in principal.roles
+        and principal.partner_id == partner_id
+    )
+
+
+def _count(db: Connection, owner: str, newest: int) -> Progress:
+    row = db.execute(
+        "SELECT count(*), coalesce(sum(key_version < :newest), 0) FROM secret_version"
+        " WHERE owner_id = :owner AND quarantined_at IS NULL",
+        {"owner": owner, "newest": newest},
+    ).fetchone()
+    return Progress(int(row[0]), int(row[1]))
+
+
+def _old(db: Connection, owner: str, newest: int) -> list[Any]:
+    return db.execute(
+        "SELECT path, version, key_version, dek FROM secret_version WHERE owner_id = :owner"
+        " AND key_version < :newest AND quarantined_at IS NULL LIMIT :step",
+        {"owner": owner, "newest": newest, "step": STEP},
+    ).fetchall()

@@ -1,0 +1,152 @@
+"""Partners, tenants, and on whose behalf a request acts."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from scaivault.crypto.memory import Guarded
+from scaivault.errors import Refusal
+from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN, TENANT_ADMIN, Caller, Principal
+from scaivault.gate.transaction import Transaction
+from scaivault.ids import random_id
+from scaivault.seal.keyring import Keyring
+from scaivault.storage.file import Connection
+
+ACTIVE: Final = "ACTIVE"
+
+
+class Partner(NamedTuple):
+    id: str
+    name: str
+    slug: str
+    status: str
+
+
+class Tenant(NamedTuple):
+    id: str
+    partner_id: str
+    name: str
+    slug: str
+    status: str
+
+
+class Tenancy:
+    """All partners and tenants, in memory (about 400 bytes each). Loop only."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring: Final = keyring
+        self.partners: dict[str, Partner] = {}
+        self.tenants: dict[str, Tenant] = {}
+
+    def load(self, connection: Connection) -> None:
+        """Take up what the file holds."""
+        for row in connection.execute("SELECT id, name, slug, status FROM partner"):
+            self.partners[row[0]] = Partner(*row)
+        for row in connection.execute("SELECT id, partner_id, name, slug, status FROM tenant"):
+            self.tenants[row[0]] = Tenant(*row)
+
+    # -- who acts where ---------------------------------------------------------------------------
+
+    def resolve(self, caller: Caller, named: str | None) -> None:
+        """Set the tenant acted upon: the one named, else the token's own.
+
+        Naming a foreign one takes ``partner_admin`` of its partner or ``super_admin``; for anybody
+        else an unknown tenant answers like a foreign one."""
+        principal = caller.principal
+        if principal is None:
+            raise Refusal("authentication_required", "this call needs a token")
+        wanted = named or principal.tenant_id
+        tenant = self.tenants.get(wanted)
+        if wanted != principal.tenant_id:
+            tenant = _reachable(principal, tenant, wanted)
+        if tenant is None:
+            raise Refusal(
+                "invalid_request",
+                "the token belongs to no tenant; name one in the X-Tenant-ID header",
+                reason="tenant_required",
+            )
+        if tenant.status != ACTIVE or self.partners[tenant.partner_id].status != ACTIVE:
+            raise Refusal("forbidden", "this tenant is suspended", reason="tenant_suspended")
+        caller.tenant_id = tenant.id
+        caller.partner_id = tenant.partner_id
+        caller.by_role = _covers(principal, tenant)
+
+    # -- founding ---------------------------------------------------------------------------------
+
+    def found_partner(self, tx: Transaction, name: str, slug: str) -> Partner:
+        """A partner with its master key."""
+        partner = Partner(random_id("ptn_"), name, slug, ACTIVE)
+        key = Guarded.random()
+        tx.execute(
+            "INSERT INTO partner (id, name, slug, status, created_at)"
+            " VALUES (:id, :name, :slug, :status, :now)",
+            {**partner._asdict(), "now": tx.now},
+        )
+        box = self._keyring.wrap_top("partner", partner.id, 1, key)
+        keep_key(tx, "partner", partner.id, 1, self._keyring.root_version, box)
+        # The key is usable in this very transaction; should it not commit, nothing refers to it.
+        self._keyring.admit_partner(partner.id, 1, key)
+        tx.then(lambda: self.partners.__setitem__(partner.id, partner))
+        return partner
+
+    def found_tenant(self, tx: Transaction, partner_id: str, name: str, slug: str) -> Tenant:
+        """A tenant with its key."""
+        tenant = Tenant(random_id("tnt_"), partner_id, name, slug, ACTIVE)
+        tx.execute(
+            "INSERT INTO tenant (id, partner_id, name, slug, status, created_at)"
+            " VALUES (:id, :partner_id, :name, :slug, :status, :now)",
+            {**tenant._asdict(), "now": tx.now},
+        )
+        with Guarded.random() as key:
+            parent, box = self._keyring.wrap_tenant(partner_id, tenant.id, 1, key)
+        keep_key(tx, "tenant", tenant.id, 1, parent, box)
+        self._keyring.admit_tenant(tenant.id, partner_id, 1, parent, box)
+        tx.then(lambda: self.tenants.__setitem__(tenant.id, tenant))
+        return tenant
+
+
+def keep_key(
+    tx: Transaction, kind: str, owner: str, version: int, parent_version: int, box: bytes
+) -> None:
+    """A wrapped key's row; an older wrap of the same version goes."""
+    tx.execute(
+        "DELETE FROM wrapped_key WHERE kind = :kind AND owner_id = :owner AND version = :version",
+        {"kind": kind, "owner": owner, "version": version},
+    )
+    tx.execute(
+        "INSERT INTO wrapped_key (kind, owner_id, version, parent_version, box, created_at)"
+        " VALUES (:kind, :owner, :version, :parent_version, :box, :now)",
+        {
+            "kind": kind,
+            "owner": owner,
+            "version": version,
+            "parent_version": parent_version,
+            "box": box,
+            "now": tx.now,
+        },
+    )
+
+
+def _covers(principal: Principal, tenant: Tenant) -> bool:
+    """Whether an admin role stands in for policies in this tenant."""
+    roles = principal.roles
+    return (
+        SUPER_ADMIN in roles
+        or (PARTNER_ADMIN in roles and tenant.partner_id == principal.partner_id)
+        or (TENANT_ADMIN in roles and tenant.id == principal.tenant_id)
+    )
+
+
+def _reachable(principal: Principal, tenant: Tenant | None, wanted: str) -> Tenant:
+    """A tenant other than one's own, if the role reaches it."""
+    if SUPER_ADMIN not in principal.roles and PARTNER_ADMIN not in principal.roles:
+        raise _foreign(wanted)
+    if tenant is None:
+        raise Refusal("tenant_not_found", "there is no such tenant", tenant_id=wanted)
+    if SUPER_ADMIN not in principal.roles and tenant.partner_id != principal.partner_id:
+        raise _foreign(wanted)
+    return tenant
+
+
+def _foreign(wanted: str) -> Refusal:
+    return Refusal("tenant_access_denied", "this tenant is not yours to act in", tenant_id=wanted)

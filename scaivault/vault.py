@@ -1,0 +1,144 @@
+"""An open vault: every room, built by hand. It is born at unseal and ends at seal, and every key,
+cache and connection with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from scaivault.audit import Audit
+from scaivault.clock import SECOND, Clock
+from scaivault.config import Settings
+from scaivault.crypto.memory import Guarded
+from scaivault.events.kinds import KINDS
+from scaivault.gate.caller import Caller, background
+from scaivault.gate.cursors import Cursors
+from scaivault.gate.gate import Act, Gate
+from scaivault.gate.outbox import Outbox
+from scaivault.gate.transaction import Transaction
+from scaivault.identity import Identity
+from scaivault.identity.accounts import Accounts
+from scaivault.identity.issuer import Issuer
+from scaivault.ids import timed_id
+from scaivault.seal.file import WrappedKey
+from scaivault.secrets import Secrets
+from scaivault.secrets.shelf import Shelf
+from scaivault.storage.database import Database
+from scaivault.storage.file import Connection
+from scaivault.storage.folder import Folder
+from scaivault.system.keys import Keys
+from scaivault.system.opening import Opened, wrap_file_key
+from scaivault.tenancy import Tenancy
+
+log = logging.getLogger("scaivault.vault")
+
+
+class Vault:
+    """All rooms over one open file."""
+
+    def __init__(self, opened: Opened, folder: Folder, settings: Settings, clock: Clock) -> None:
+        self.opened: Final = opened
+        self.clock: Final = clock
+        self.keyring: Final = opened.keyring
+        self.ledger: Final = opened.ledger
+        # Half of the memory for pages, half for encrypted rows.
+        cache = settings.storage.cache_mib
+        self.database: Final = Database(
+            folder.database,
+            opened.file_key,
+            opened.ledger,
+            readers=settings.storage.readers,
+            cache_mib=max(2, cache // 2),
+            group_max=settings.audit.group_commit_max,
+        )
+        self._outbox: Final = Outbox(KINDS)
+        self.gate: Final = Gate(self.database, opened.envelope, self._outbox, clock)
+        self.cursors: Final = Cursors(self.keyring)
+        self.tenancy: Final = Tenancy(self.keyring)
+        local = settings.identity.local
+        self.issuer: Final = Issuer(
+            local.issuer, local.token_ttl * SECOND, local.key_rotation * SECOND
+        )
+        self.identity: Final = Identity(self.gate, self.keyring, self.tenancy, self.issuer)
+        self.accounts: Final = Accounts(self.gate, self.keyring, self.identity, self.tenancy)
+        self.secrets: Final = Secrets(
+            self.gate,
+            self.cursors,
+            Shelf(cache * 1024 * 1024 // 2),
+            settings.secrets.soft_delete_retention * SECOND,
+        )
+        self.audit: Final = Audit(self.gate, self.ledger, self.keyring.vault_id)
+        self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, self.secrets.shelf)
+        self.closing = False
+        self.inflight = 0
+
+    async def start(self) -> None:
+        """Take up what the file holds, and open for requests."""
+        await asyncio.to_thread(self._load)
+        self.database.start()
+        if self.issuer.due(self.clock.now()):
+            await self.gate.change(self.internal("identity"), Act("key_rotate"), self.issuer.rotate)
+
+    def _load(self) -> None:
+        connection = self.database.connect()
+        try:
+            self._load_rows(connection)
+        finally:
+            connection.close()
+
+    def _load_rows(self, connection: Connection) -> None:
+        self.tenancy.load(connection)
+        self.issuer.load(connection, self.opened.envelope)
+        self._outbox.load(connection)
+        self.secrets.access.load(connection)
+
+    def internal(self, component: str) -> Caller:
+        """A caller for background work."""
+        now = self.clock.now()
+        return background(component, timed_id("req_", now), now, self.clock.monotonic())
+
+    async def flush(self) -> None:
+        """Write down what was only counted in memory."""
+        await self.secrets.flush(self.internal("audit"), self.ledger.committed_seq)
+        await self.identity.flush(self.internal("identity"))
+
+    async def checkpoint(self) -> None:
+        """Sign the head of the audit chain, unless it is signed."""
+
+        def sign(connection: Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            self.ledger.sign(connection)
+            connection.execute("COMMIT")
+
+        await self.database.alone(sign)
+
+    async def rekey(self, key: Guarded) -> None:
+        """Another file key, copied from ``key``; the old one is wiped."""
+        own = Guarded()
+        copy = key.reveal()
+        own.load(copy)
+        copy[:] = bytes(len(copy))
+        await self.database.rekey(own)
+        old, self.opened.file_key = self.opened.file_key, own
+        old.wipe()
+
+    def wrapped_file_key(self, root: Guarded, root_version: int, number: int) -> WrappedKey:
+        """The file key under a root key, for vault.seal."""
+        return wrap_file_key(
+            self.keyring.vault_id, root, root_version, number, self.opened.file_key
+        )
+
+    async def close(self) -> None:
+        """Finish, sign, fold the log in, close the file and wipe every key."""
+        self.closing = True
+        try:
+            if self.database.usable:
+                await self.flush()
+                await self.checkpoint()
+        except Exception as error:  # the file may be what is failing: keys are wiped all the same
+            log.warning("the last flush failed: %s", type(error).__name__)
+        await self.database.close()
+        self.secrets.shelf.clear()
+        self.identity.forget()
+        self.opened.wipe()

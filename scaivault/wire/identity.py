@@ -1,0 +1,255 @@
+"""Requests and answers about who is calling."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Nothing(Struct, frozen=True):
+    """A call without parameters."""
+
+
+class WhoAmI(Struct):
+    """The caller, as the vault sees him."""
+
+    identity_id: str
+    identity_type: str
+    display_name: str
+    tenant_id: str
+    partner_id: str
+    scopes: list[str]
+    groups: list[str]
+    roles: list[str]
+    mfa_verified_at: str | None
+    token_expires_at: str
+    token_id: str
+    token_kind: str
+    issuer: str
+    allowed_paths: list[str] | None
+    ip_ranges: list[str] | None
+
+
+class TokenId(Struct, frozen=True):
+    """A token by its id, or ``self``."""
+
+    id: str
+
+
+class TokenInfo(Struct):
+    """A token, without its text."""
+
+    id: str
+    token_kind: str
+    name: str
+    identity_id: str
+    tenant_id: str
+    scopes: list[str]
+    allowed_paths: list[str] | None
+    ip_ranges: list[str] | None
+    parent_id: str | None
+    created_at: str
+    expires_at: str
+    last_used_at: str | None
+    mfa_verified_at: str | None
+    revoked_at: str | None
+    status: str
+
+
+class GrantBody(Struct, forbid_unknown_fields=True, frozen=True):
+    """RFC 6749 section 4.4.2."""
+
+    grant_type: str
+    client_id: str | None = None
+    client_secret: str | None = None
+    scope: str | None = None
+
+
+class Grant(Struct, frozen=True):
+    """POST /oauth/token, POST /v1/auth/token"""
+
+    body: GrantBody
+
+
+class AccessToken(Struct):
+    """RFC 6749 section 5.1."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str
+
+
+class IssuerConfig(Struct):
+    """Where tokens come from."""
+
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    exchange_endpoint: str
+    grant_types_supported: list[str]
+
+
+class OpenIdConfiguration(Struct):
+    """OpenID Connect Discovery 1.0, section 3."""
+
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    grant_types_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+    scopes_supported: list[str]
+    id_token_signing_alg_values_supported: list[str]
+    response_types_supported: list[str]
+    subject_types_supported: list[str]
+
+
+class KeySet(Struct):
+    """RFC 7517 section 5."""
+
+    keys: list[dict[str, str]]
+
+
+class AccountBody(Struct, forbid_unknown_fields=True, frozen=True):
+    """A new service account."""
+
+    name: str
+    scopes: Annotated[list[str], Meta(min_length=1, max_length=64)]
+    display_name: Name | None = None
+    tenant_id: str | None = None
+
+
+class NewAccount(Struct, frozen=True):
+    """POST /v1/identity/service-accounts"""
+
+    body: AccountBody
+
+
+class AccountPatch(Struct, forbid_unknown_fields=True, frozen=True):
+    """What can change about a service account."""
+
+    scopes: Annotated[list[str], Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+    display_name: Name | UnsetType = UNSET
+    status: Literal["ACTIVE", "SUSPENDED"] | UnsetType = UNSET
+
+
+class ChangeAccount(Struct, frozen=True):
+    """PATCH /v1/identity/service-accounts/{id}"""
+
+    id: str
+    body: AccountPatch
+
+
+class AccountId(Struct, frozen=True):
+    """A service account by record id or canonical id."""
+
+    id: str
+
+
+class ListAccounts(Struct, frozen=True):
+    """GET /v1/identity/tenants/{tenant_id}/service-accounts"""
+
+    tenant_id: str
+    status: Literal["ACTIVE", "SUSPENDED", "DELETED"] | None = None
+    q: str | None = None
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    page_size: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+class Account(Struct):
+    """A service account."""
+
+    id: str
+    identity_id: str
+    tenant_id: str
+    name: str
+    display_name: str
+    status: str
+    scopes: list[str]
+    groups: list[str]
+    roles: list[str]
+    issuer: str
+    credentials_active: int
+    last_seen_at: str | None
+    created_at: str
+
+
+class AccountPage(Struct):
+    """One page of service accounts."""
+
+    service_accounts: list[Account]
+    total: int
+
+
+class CredentialBody(Struct, forbid_unknown_fields=True, frozen=True):
+    """A new client secret."""
+
+    name: Name | None = None
+    expires_in: str | None = None
+
+
+class NewCredential(Struct, frozen=True):
+    """POST /v1/identity/service-accounts/{id}/credentials"""
+
+    id: str
+    body: CredentialBody
+
+
+class CredentialId(Struct, frozen=True):
+    """One credential of one account."""
+
+    id: str
+    credential_id: str
+
+
+class NewSecret(Struct):
+    """A client secret, told once."""
+
+    id: str
+    client_id: str
+    client_secret: str | UnsetType
+    name: str
+    created_at: str
+    expires_at: str | None
+
+
+class CredentialItem(Struct):
+    """A client secret, without it."""
+
+    id: str
+    client_id: str
+    name: str
+    created_at: str
+    expires_at: str | None
+    last_used_at: str | None
+
+
+class CredentialList(Struct):
+    """All credentials of an account."""
+
+    credentials: list[CredentialItem]
+
+
+class RolesBody(Struct, forbid_unknown_fields=True, frozen=True):
+    """The whole list of admin roles."""
+
+    roles: list[str]
+
+
+class ChangeRoles(Struct, frozen=True):
+    """PUT /v1/identity/service-accounts/{id}/roles"""
+
+    id: str
+    body: RolesBody
+
+
+class Roles(Struct):
+    """Admin roles of a service account."""
+
+    service_account_id: str
+    roles: list[str]
+    updated_at: str | UnsetType = UNSET
+    updated_by: str | UnsetType = UNSET

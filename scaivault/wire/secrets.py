@@ -1,0 +1,191 @@
+"""Requests and answers of the secrets room."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+Version = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+MaxVersions = Annotated[int, Meta(ge=1, le=100)]
+Limit = Annotated[int, Meta(ge=1, le=200)]
+
+
+class WriteOptions(Struct, forbid_unknown_fields=True, frozen=True):
+    """Settings of a secret; what is left out keeps its stored value, null clears."""
+
+    max_versions: MaxVersions | None = None
+    expires_in: str | None = None
+    expires_at: str | UnsetType | None = UNSET
+    rotation_policy_id: str | UnsetType | None = UNSET
+    secret_policy_id: str | UnsetType | None = UNSET
+    notify_before: list[str] | str | None = None
+    cas: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+
+
+class WriteBody(Struct, forbid_unknown_fields=True, frozen=True):
+    """``data`` or ``generate_from``, exactly one of them."""
+
+    data: Raw | None = None
+    generate_from: str | None = None
+    secret_type: str | None = None
+    metadata: Raw | None = None
+    options: WriteOptions | None = None
+
+
+class WriteSecret(Struct, frozen=True):
+    """PUT /v1/secrets/{path}"""
+
+    path: str
+    body: WriteBody
+    if_match: str | None = None
+    if_none_match: str | None = None
+
+
+class ReadSecret(Struct, frozen=True):
+    """GET /v1/secrets/{path}"""
+
+    path: str
+    version: Version | None = None
+
+
+class SecretPath(Struct, frozen=True):
+    """A call that takes nothing but the path."""
+
+    path: str
+
+
+class DeleteSecret(Struct, frozen=True):
+    """DELETE /v1/secrets/{path}"""
+
+    path: str
+    permanent: bool = False
+    version: Version | None = None
+    if_match: str | None = None
+
+
+class ListSecrets(Struct, frozen=True):
+    """GET /v1/secrets"""
+
+    prefix: str | None = None
+    limit: Limit | None = None
+    cursor: str | None = None
+
+
+class SecretValue(Struct):
+    """A secret with the value of one version."""
+
+    path: str
+    secret_type: str
+    version: int
+    data: Raw
+    metadata: Raw
+    created_at: str
+    updated_at: str
+    expires_at: str | None
+    last_accessed_at: str | None
+    rotation_policy_id: str | None
+    secret_policy_id: str | None
+    readable_until: str | None
+    source: None
+
+
+class Created(Struct):
+    """A first write."""
+
+    path: str
+    secret_type: str
+    version: int
+    created: bool
+    created_at: str
+    expires_at: str | None
+
+
+class Updated(Struct):
+    """A further version."""
+
+    path: str
+    version: int
+    created: bool
+    previous_version: int
+    updated_at: str
+
+
+class Deleted(Struct):
+    """What a delete did."""
+
+    path: str
+    deleted: bool
+    permanent: bool
+    version: int | UnsetType = UNSET
+    recoverable_until: str | UnsetType = UNSET
+
+
+class StoredOptions(Struct):
+    """Settings as kept."""
+
+    max_versions: int
+    notify_before: list[str]
+
+
+class RotationState(Struct):
+    """The attached schedule."""
+
+    id: str
+    next_rotation: str | None
+
+
+class SecretInfo(Struct):
+    """All about a secret but its value."""
+
+    path: str
+    secret_type: str
+    current_version: int
+    version_count: int
+    metadata: Raw
+    created_at: str
+    updated_at: str
+    expires_at: str | None
+    last_accessed_at: str | None
+    access_count_30d: int
+    rotation_policy: RotationState | None
+    secret_policy_id: str | None
+    options: StoredOptions
+    source: None
+
+
+class SecretItem(Struct):
+    """One line of a list."""
+
+    path: str
+    secret_type: str
+    version: int
+    updated_at: str
+    expires_at: str | None
+    tags: list[Any]
+
+
+class SecretPage(Struct):
+    """One page of a list."""
+
+    secrets: list[SecretItem]
+    cursor: str | None
+    has_more: bool
+    total_count: int
+
+
+class VersionItem(Struct):
+    """One stored version."""
+
+    version: int
+    created_at: str
+    is_current: bool
+    created_by: str
+    readable_until: str | None
+
+
+class VersionList(Struct):
+    """All stored versions, newest first."""
+
+    path: str
+    versions: list[VersionItem]
