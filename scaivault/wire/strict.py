@@ -5,8 +5,8 @@ must be what is stored. So all of these are refused, and everything else is kept
 spelled: digits of any length, number forms, escapes and key order survive byte for byte.
 
 The work is a fixed number of passes in C over the body, no Python step per character, number or
-object: about 10 us for 200 bytes, and 2 to 80 ms for any text of 1 MiB (the dearest is nothing
-but brackets).
+object, so the time is linear: about 10 us for 200 bytes, 35 ms for 1 MiB of ordinary records,
+60 to 80 ms for nothing but small objects or empty lists, 0.2 s for nothing but lists 32 deep.
 """
 
 from __future__ import annotations
