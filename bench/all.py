@@ -3,7 +3,19 @@
 import json
 from datetime import UTC, datetime
 
-from bench import batch, decide, listing, machine, memory, read, results, start, unseal, write
+from bench import (
+    batch,
+    decide,
+    growth,
+    listing,
+    machine,
+    memory,
+    read,
+    results,
+    start,
+    unseal,
+    write,
+)
 from bench.row import Row, table
 from bench.script import prepare
 from bench.settings import parse
@@ -16,6 +28,7 @@ ROWS = {
     "decide": decide.run,
     "unseal": unseal.run,
     "memory": memory.run,
+    "growth": growth.run,
     "start": start.run,
 }
 

@@ -19,7 +19,7 @@ def run(settings: Settings) -> Row:
     row = Row("read 100 secrets at once")
     with stage(VAULTS, settings.folder, row.notes) as targets:
         for target in targets:
-            load.send(target.url, [target.write(n) for n in range(settings.paths)])
+            load.fill(target, range(settings.paths))
         row.figures = [_secrets(each) for each in take_turns(targets, _ask, settings)]
     for connections in settings.connections:
         ratio = row.ratio(case(connections), ("ScaiVault", "OpenBao"))

@@ -22,7 +22,7 @@ def run(settings: Settings) -> Row:
             assert isinstance(target, Vault)
             have = 0
             for count in (FEW, settings.many):
-                load.send(target.url, [target.write(n) for n in range(have, count)])
+                load.fill(target, range(have, count))
                 have = count
                 row.figures += [_figure(target, count, name, settings) for name in PREFIXES]
     for name in PREFIXES:

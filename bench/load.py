@@ -15,7 +15,9 @@ from pathlib import Path
 
 from bench import generator
 from bench.process import BenchmarkError
+from bench.target import Target
 
+PORTION = 10_000
 SCRIPT = Path(__file__).with_name("load.lua")
 
 
@@ -66,6 +68,12 @@ def send(url: str, requests: Sequence[bytes], connections: int = 32) -> Load:
     if load.failed or load.requests != len(requests):
         raise BenchmarkError(f"{load.requests} of {len(requests)} answered, {load.failed} failed")
     return load
+
+
+def fill(target: Target, numbers: range) -> None:
+    """Write each secret of ``numbers`` once, in portions, so that few requests are held at once."""
+    for at in range(0, len(numbers), PORTION):
+        send(target.url, [target.write(n) for n in numbers[at : at + PORTION]])
 
 
 def _wrk(url: str, requests: Sequence[bytes], connections: int, seconds: int) -> Load:

@@ -25,7 +25,7 @@ def run(settings: Settings) -> Row:
 
 def _weigh(target: Target, many: int) -> list[Figure]:
     figures = [_figure("fresh", target)]
-    load.send(target.url, [target.write(n) for n in range(many)])
+    load.fill(target, range(many))
     figures.append(_figure("after loading", target))
     load.send(target.url, [target.read(n) for n in range(many)])
     figures.append(_figure(READ, target))

@@ -39,7 +39,7 @@ def run(settings: Settings) -> Row:
 
 def _measure(target: Target, settings: Settings) -> list[Figure]:
     assert isinstance(target, Vault | Rival)
-    load.send(target.url, [target.write(n) for n in range(settings.many)])
+    load.fill(target, range(settings.many))
     kdf = _kdf(settings.turns) if isinstance(target, Vault) else 0.0
     starts, opens = [], []
     for _ in range(settings.turns):
