@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from scaivault.clock import DAY, HOUR, MINUTE, SECOND, FakeClock
+from scaivault.config.limits import RateLimits
 from scaivault.errors import Refusal
 from scaivault.gate.limits import (
     BY_ADDRESS,
@@ -52,6 +53,48 @@ def refused(limits: Limits, key: str, category: str, n: int = 1) -> RateLimited:
 
 def drain(limits: Limits, key: str, category: str) -> None:
     limits.take(key, category, CATEGORIES[category])
+
+
+PER_MINUTE = {
+    "secrets_read": 1000,
+    "secrets_write": 100,
+    "secrets_delete": 100,
+    "secrets_list": 100,
+    "batch_read": 100,
+    "batch_metadata": 100,
+    "audit_query": 50,
+    "audit_export": 5,
+    "policy_ops": 50,
+    "policy_test": 200,
+    "pki_issue": 50,
+    "pki_admin": 20,
+    "pki_read": 100,
+    "acme_order": 30,
+    "dns_admin": 20,
+    "webhook_ops": 20,
+    "federation_ops": 20,
+    "subscription_ops": 20,
+    "subscription_poll": 240,
+    "dynamic_generate": 100,
+    "dynamic_admin": 20,
+    "lease_ops": 100,
+    "identity_read": 100,
+    "identity_sync": 5,
+    "identity_admin": 50,
+    "auth_tokens": 50,
+    "auth_info": 300,
+    "rotation_admin": 50,
+    "secret_policy_admin": 50,
+    "system_admin": 20,
+    "auth_grant": 60,
+    "unseal": 10,
+    "auth_failed": 60,
+}
+"""The contract's numbers."""
+
+
+def test_the_categories_are_the_contracts() -> None:
+    assert CATEGORIES == PER_MINUTE
 
 
 class TestTake:
@@ -195,7 +238,7 @@ class TestConfigure:
         refused(limits, INES, "audit_export")
 
     def test_switched_off(self, clock: FakeClock) -> None:
-        limits = Limits(clock, {"secrets_read": 2}, enabled=False)
+        limits = Limits(clock, RateLimits(enabled=False).per_minute())
         assert all(limits.take(INES, category, 10**6) is None for category in CATEGORIES)
 
     def test_changed_buckets_start_full_and_others_stay(self, limits: Limits) -> None:
