@@ -47,7 +47,10 @@ def modes(settings: Settings) -> dict[str, object]:
         "secrets": settings.paths,
         "many_secrets": settings.many,
         "versions_kept": 10,
-        "token": "one user or token under one policy",
+        "token": {
+            "ScaiVault": "of a user under one policy, unless a row says otherwise",
+            "OpenBao": "under one policy",
+        },
         "connections": "kept open, one request at a time on each",
         "tls": "off",
         "turn_seconds": settings.seconds,

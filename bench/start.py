@@ -18,7 +18,7 @@ def run(settings: Settings) -> Row:
     """The commands take turns; the first round, which may compile byte code, does not count."""
     row = Row("start of the command")
     commands = {"Python alone": [sys.executable, "-c", "pass"]}
-    _add(commands, row, "ScaiVault", lambda: [vault.program(), "--version"])
+    _add(commands, row, "ScaiVault", lambda: [*vault.program(), "--version"])
     _add(commands, row, "OpenBao", lambda: [rival.program(), "version"])
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(1 + 4 * settings.turns):
