@@ -1,0 +1,5 @@
+"""The audit chain as others see it: verification, checkpoints and their keys."""
+
+from scaivault.audit.room import Audit
+
+__all__ = ["Audit"]

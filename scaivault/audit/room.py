@@ -1,0 +1,137 @@
+"""The verbs of the audit chain: ``(caller, request) -> answer``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from scaivault.audit import chain
+from scaivault.audit.checkpoints import stored_keys
+from scaivault.clock import instant, parse_instant
+from scaivault.errors import faults
+from scaivault.gate.caller import Caller
+from scaivault.gate.cursors import Cursors, Place
+from scaivault.gate.gate import Act, Gate
+from scaivault.gate.ledger import Ledger
+from scaivault.storage.file import Connection
+from scaivault.wire import audit as wire
+
+_LIST: Final = "audit_checkpoints"
+_PAGE: Final = 50
+
+_POINTS: Final = (
+    "SELECT seq, hash, timestamp, prev_seq, key_id, signature FROM checkpoint"
+    " WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+)
+
+
+class Audit:
+    """One per open vault."""
+
+    def __init__(self, gate: Gate, ledger: Ledger, vault_id: str, cursors: Cursors) -> None:
+        self._gate: Final = gate
+        self._ledger: Final = ledger
+        self._vault_id: Final = vault_id
+        self._cursors: Final = cursors
+        # A verification holds a reader for seconds: one at a time leaves the others to requests.
+        self._turn: Final = asyncio.Lock()
+
+    async def verify(self, caller: Caller, request: wire.VerifyChain) -> wire.ChainReport:
+        """What is wrong with the chain, if anything; a finding is no error."""
+        act = Act("audit_verify")
+
+        async def look() -> wire.ChainReport:
+            since, until = _times(request)
+            expect = None if request.expect is None else chain.expected(request.expect)
+            async with self._turn:
+                # Read before the snapshot is taken: it must hold this row at least.
+                committed = self._ledger.committed_seq
+
+                def question(db: Connection) -> wire.ChainReport:
+                    first, last = request.from_seq or 1, request.to_seq
+                    if since is not None or until is not None:
+                        first, last = chain.stretch(db, since, until)
+                    wanted = chain.Request(first, last, expect, committed)
+                    return chain.verify(db, self._vault_id, stored_keys(db), wanted)
+
+                report = await self._gate.ask(question)
+            act.extra["records"] = report.rows_checked
+            return report
+
+        return await self._gate.read(caller, act, look)
+
+    async def checkpoints(
+        self, caller: Caller, request: wire.ListCheckpoints
+    ) -> wire.CheckpointPage:
+        """One page of the signed heads, newest first."""
+
+        async def look() -> wire.CheckpointPage:
+            return await self._page(caller, request)
+
+        return await self._gate.read(caller, Act("audit_read"), look)
+
+    async def _page(self, caller: Caller, request: wire.ListCheckpoints) -> wire.CheckpointPage:
+        tenant = caller.tenant_id or ""
+        spot = Place({}, request.limit or _PAGE, 2**53)
+        if request.cursor is not None:
+            spot = self._cursors.read(request.cursor, _LIST, tenant, {}, caller.now)
+            spot = spot._replace(limit=request.limit or spot.limit)
+
+        def question(db: Connection) -> list[wire.Checkpoint]:
+            rows = db.execute(_POINTS, (spot.position, spot.limit + 1)).fetchall()
+            return [
+                wire.Checkpoint(self._vault_id, seq, point.hex(), *others)
+                for seq, point, *others in rows
+            ]
+
+        found = await self._gate.ask(question)
+        more = len(found) > spot.limit
+        del found[spot.limit :]
+        cursor = None
+        if more:
+            spot = spot._replace(position=found[-1].seq)
+            cursor = self._cursors.issue(_LIST, tenant, spot, caller.now)
+        return wire.CheckpointPage(found, cursor, more)
+
+    async def keys(self, caller: Caller, _request: wire.ListKeys) -> wire.CheckpointKeys:
+        """The public keys of the checkpoints, to be noted outside of the vault."""
+
+        def question(db: Connection) -> list[wire.CheckpointKey]:
+            rows = db.execute(
+                "SELECT id, public_key, created_at FROM signing_key"
+                " WHERE purpose = 'checkpoint' ORDER BY created_at, id"
+            ).fetchall()
+            return [
+                wire.CheckpointKey(key_id, wire.ED25519, public, instant(created_at))
+                for key_id, public, created_at in rows
+            ]
+
+        async def look() -> wire.CheckpointKeys:
+            return wire.CheckpointKeys(self._vault_id, await self._gate.ask(question))
+
+        return await self._gate.read(caller, Act("audit_read"), look)
+
+
+def _times(request: wire.VerifyChain) -> tuple[str | None, str | None]:
+    """``from`` and ``to`` as stored instants; 422 names every field at fault."""
+    found: dict[str, str] = {}
+    times: dict[str, str | None] = {}
+    for name, text in (("from", request.from_), ("to", request.to)):
+        times[name] = None
+        if text is None:
+            continue
+        try:
+            times[name] = instant(parse_instant(text))
+        except (ValueError, OverflowError):
+            found[name] = "must be an RFC 3339 time or a date"
+    by_time = request.from_ is not None or request.to is not None
+    if by_time and (request.from_seq is not None or request.to_seq is not None):
+        found["from_seq"] = "give numbers or times, not both"
+    if request.to_seq is not None and request.to_seq < (request.from_seq or 1):
+        found["to_seq"] = "must not be below from_seq"
+    since, until = times["from"], times["to"]
+    if since is not None and until is not None and until <= since:
+        found["to"] = "must be later than from"
+    if found:
+        raise faults(found)
+    return since, until
