@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol, TypeVar
 
+from scaivault.clock import SystemClock
 from scaivault.crypto.memory import Guarded
 from scaivault.storage.file import (
     Connection,
@@ -30,6 +31,7 @@ from scaivault.storage.file import (
     open_file,
     rekey,
 )
+from scaivault.storage.timing import Timing
 
 T = TypeVar("T")
 
@@ -38,6 +40,8 @@ T = TypeVar("T")
 FOLD_PAGES: Final = 4_096
 FOLD_FORCE: Final = 65_536
 FOLD_LOOK: Final = 64  # commits between two looks at its length
+
+_monotonic: Final = SystemClock().monotonic
 
 
 class StorageFailed(Exception):
@@ -157,6 +161,9 @@ class Database:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open = False
         self.failing: str | None = None
+        self.reads: Final = Timing()
+        self.commits: Final = Timing()
+        self._asking = 0
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -248,10 +255,27 @@ class Database:
         if loop is None or not self._open:
             raise StorageFailed("closed")
         future: asyncio.Future[T] = loop.create_future()
-        self._questions.put((function, future))
-        return await future
+        start = _monotonic()
+        self._asking += 1
+        try:
+            self._questions.put((function, future))
+            return await future
+        finally:
+            self._asking -= 1
+            self.reads.add(_monotonic() - start)
 
-    def _settle(self, units: Sequence[Unit], lost: StorageFailed | None) -> None:
+    @property
+    def pool_size(self) -> int:
+        """How many readers there are."""
+        return len(self._readers)
+
+    @property
+    def pool_available(self) -> int:
+        """How many of them have nothing to do."""
+        return max(0, len(self._readers) - self._asking)
+
+    def _settle(self, units: Sequence[Unit], lost: StorageFailed | None, took: int) -> None:
+        self.commits.add(took)
         self.failing = lost.reason if lost is not None else None
         if lost is not None:
             for unit in units:
@@ -295,8 +319,9 @@ class Database:
         while not stopping:
             units, alone, stopping = self._take()
             if units:
+                start = _monotonic()
                 lost = self._commit_group(connection, units)
-                self._post(self._settle, units, lost)
+                self._post(self._settle, units, lost, _monotonic() - start)
                 folder.after_commit(connection)
             if alone is not None:
                 self._run_alone(connection, alone)

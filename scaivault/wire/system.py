@@ -293,3 +293,98 @@ class Version(Struct):
     api_version: str
     commit: str | None
     built_at: str | None
+
+
+class DatabaseCheck(Struct):
+    """``latency_ms`` of the smallest question; null while it does not answer."""
+
+    status: str
+    latency_ms: float | None
+    pool_size: int
+    pool_available: int
+
+
+class CacheCheck(Struct):
+    """The cache of this process, under the name that monitoring knows."""
+
+    status: str
+    latency_ms: float
+    memory_used_mb: float
+
+
+class EncryptionCheck(Struct):
+    """``key_status``: active, or rotating while values are still wrapped with an older key."""
+
+    status: str
+    key_status: str
+    last_rotation: str | None
+
+
+class ObjectStorageCheck(Struct):
+    """Where copies of backups and archives go."""
+
+    status: str
+    latency_ms: float | None
+
+
+class AuditCheck(Struct):
+    """How far the ledger reaches, and its newest signature."""
+
+    status: str
+    last_seq: int
+    last_checkpoint_at: str | None
+
+
+class DiskCheck(Struct):
+    """Free space under the data directory."""
+
+    status: str
+    free_bytes: int
+
+
+class WorkerCheck(Struct):
+    """Background work; ``lag_seconds`` of the job that is most overdue."""
+
+    status: str
+    paused: bool
+    lag_seconds: int
+
+
+class BackupCheck(Struct):
+    """The newest backup, and the newest that a rehearsal opened."""
+
+    status: str
+    last_success_at: str | None
+    last_verified_at: str | None
+
+
+class ClockCheck(Struct):
+    """Whether the clock is behind what the ledger says."""
+
+    status: str
+
+
+class Checks(Struct):
+    """All of them; the lists are empty where nothing of that kind is set up."""
+
+    database: DatabaseCheck
+    redis: CacheCheck
+    encryption: EncryptionCheck
+    s3: ObjectStorageCheck
+    audit: AuditCheck
+    disk: DiskCheck
+    worker: WorkerCheck
+    backup: BackupCheck
+    clock: ClockCheck
+    issuers: list[dict[str, Any]]
+    engines: list[dict[str, Any]]
+    federation: list[dict[str, Any]]
+
+
+class Detailed(Struct):
+    """Everything that an operator looks at first."""
+
+    status: str
+    version: str
+    uptime_seconds: int
+    checks: Checks
