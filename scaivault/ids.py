@@ -23,6 +23,10 @@ class _Pool:
         self._next = 0
         self._lock = threading.Lock()
 
+    def forget(self) -> None:
+        """Start anew, lock and all."""
+        self._bytes, self._next, self._lock = b"", 0, threading.Lock()
+
     def take(self, n: int) -> bytes:
         with self._lock:
             start, end = self._next, self._next + n
@@ -35,7 +39,7 @@ class _Pool:
 
 _pool = _Pool()
 # A fork would otherwise hand the same ids to both sides.
-os.register_at_fork(after_in_child=lambda: _pool.__init__())  # type: ignore[misc]
+os.register_at_fork(after_in_child=_pool.forget)
 
 
 def random_id(prefix: str) -> str:

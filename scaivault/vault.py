@@ -16,10 +16,10 @@ from scaivault.gate.caller import Caller, background
 from scaivault.gate.cursors import Cursors
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.outbox import Outbox
-from scaivault.gate.transaction import Transaction
 from scaivault.identity import Identity
 from scaivault.identity.accounts import Accounts
 from scaivault.identity.issuer import Issuer
+from scaivault.identity.published import Published
 from scaivault.ids import timed_id
 from scaivault.seal.file import WrappedKey
 from scaivault.secrets import Secrets
@@ -27,6 +27,7 @@ from scaivault.secrets.shelf import Shelf
 from scaivault.storage.database import Database
 from scaivault.storage.file import Connection
 from scaivault.storage.folder import Folder
+from scaivault.system.jobs import Jobs
 from scaivault.system.keys import Keys
 from scaivault.system.opening import Opened, wrap_file_key
 from scaivault.tenancy import Tenancy
@@ -61,15 +62,18 @@ class Vault:
             local.issuer, local.token_ttl * SECOND, local.key_rotation * SECOND
         )
         self.identity: Final = Identity(self.gate, self.keyring, self.tenancy, self.issuer)
+        self.published: Final = Published(self.issuer, settings.server.base_url)
         self.accounts: Final = Accounts(self.gate, self.keyring, self.identity, self.tenancy)
         self.secrets: Final = Secrets(
             self.gate,
             self.cursors,
             Shelf(cache * 1024 * 1024 // 2),
             settings.secrets.soft_delete_retention * SECOND,
+            self.tenancy.places,
         )
-        self.audit: Final = Audit(self.gate, self.ledger, self.keyring.vault_id)
+        self.audit: Final = Audit(self.gate, self.ledger, self.keyring.vault_id, self.cursors)
         self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, self.secrets.shelf)
+        self.jobs: Final = Jobs(self.gate, clock)
         self.closing = False
         self.inflight = 0
 
@@ -92,6 +96,7 @@ class Vault:
         self.issuer.load(connection, self.opened.envelope)
         self._outbox.load(connection)
         self.secrets.access.load(connection)
+        self.jobs.load(connection)
 
     def internal(self, component: str) -> Caller:
         """A caller for background work."""
@@ -133,10 +138,9 @@ class Vault:
         """Finish, sign, fold the log in, close the file and wipe every key."""
         self.closing = True
         try:
-            if self.database.usable:
-                await self.flush()
-                await self.checkpoint()
-        except Exception as error:  # the file may be what is failing: keys are wiped all the same
+            await self.flush()
+            await self.checkpoint()
+        except Exception as error:  # noqa: BLE001 - the file may be what fails: keys are wiped
             log.warning("the last flush failed: %s", type(error).__name__)
         await self.database.close()
         self.secrets.shelf.clear()

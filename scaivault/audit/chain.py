@@ -87,6 +87,9 @@ def verify(
     ``keys``: key id -> public key of the checkpoints. Reads row by row, in constant memory."""
     findings = Findings()
     head, head_hash = _head(connection, vault_id)
+    _check_head(connection, vault_id, request, head, findings)
+    point = checkpoints.newest(connection)
+    tail = max(0, head - point[0]) if point is not None else head
     last = head if request.to_seq is None else min(request.to_seq, head)
     walk = _Walk(connection, findings, request.from_seq, head)
     walk.start_from(_stored_hash(connection, vault_id, request.from_seq - 1))
@@ -97,11 +100,7 @@ def verify(
         counted = checkpoints.check(connection, vault_id, keys, span, findings)
     except EngineError as error:
         _unreadable(error, walk, findings)
-    complete = walk.complete
-    point = checkpoints.newest(connection)
-    tail = max(0, head - point[0]) if point is not None else head
-    _check_head(connection, vault_id, request, head, findings)
-    if tail >= CHECKPOINT_ROWS and complete and last == head:
+    if tail >= CHECKPOINT_ROWS and walk.last == head:
         findings.add(
             "checkpoint_invalid",
             head,
@@ -109,8 +108,8 @@ def verify(
         )
     return ChainReport(
         valid=not findings.count,
-        complete=complete,
-        next_seq=None if complete else walk.last + 1,
+        complete=walk.complete,
+        next_seq=None if walk.complete else walk.last + 1,
         vault_id=vault_id,
         first_seq=request.from_seq,
         last_seq=walk.last,
@@ -157,7 +156,8 @@ def _stored_hash(connection: Connection, vault_id: str, seq: int) -> bytes | Non
 
 
 def _unreadable(error: EngineError, walk: _Walk, findings: Findings) -> None:
-    """A page that does not open ends the walk; what is behind it stays unseen."""
+    """A page that does not open ends the walk: the engine reads nothing more on a connection
+    that met one."""
     known = translate(error)
     if not isinstance(known, StorageFailed) or known.reason not in ("damaged", "io"):
         raise error

@@ -1,6 +1,6 @@
 """List cursors: opaque, authenticated, bound to endpoint, tenant and filters, good for a day.
 
-    cursor = base64url(tag 16 | JSON [endpoint, tenant, filters, limit, position, ends at])
+cursor = base64url(tag 16 | JSON [endpoint, tenant, filters, limit, position, ends at])
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ class _Reading(LedgerUnit):
 
     __slots__ = ("_after",)
 
-    def __init__(self, started: int, records: list[Record], after: list[Callable[[], None]]) -> None:
+    def __init__(
+        self, started: int, records: list[Record], after: list[Callable[[], None]]
+    ) -> None:
         super().__init__(started, records)
         self._after = after
 
@@ -131,7 +133,7 @@ class Gate:
         self.rules_of: Callable[[Caller], Compiled] = lambda _caller: NO_RULES
         self._told: dict[tuple[str | None, ...], list[int]] = {}
 
-    # -- decide -----------------------------------------------------------------------------------
+    # -- decide --------------------------------------------------------------------------------
 
     def decide(self, caller: Caller, permission: str, path: str) -> Decision:
         """May ``caller`` do ``permission`` to ``path``? The only place that answers."""
@@ -153,7 +155,7 @@ class Gate:
         if not decision.allowed:
             raise refusal(decision, permission, path)
 
-    # -- read -------------------------------------------------------------------------------------
+    # -- read ----------------------------------------------------------------------------------
 
     async def read(self, caller: Caller, act: Act, look: Callable[[], Awaitable[T]]) -> T:
         """What ``look`` saw, once the ledger says that it was seen."""
@@ -179,7 +181,7 @@ class Gate:
         """Rows for a ``look``, from a reader; discloses nothing by itself."""
         return await self.database.read(question)
 
-    # -- change -----------------------------------------------------------------------------------
+    # -- change --------------------------------------------------------------------------------
 
     async def change(self, caller: Caller, act: Act, function: Callable[[Transaction], T]) -> T:
         """The result of ``function``, committed together with its ledger rows and events."""
@@ -204,7 +206,7 @@ class Gate:
         """Rows that were taken down elsewhere, into the ledger, together with a change."""
         await self._submit(_Changing(self, caller, records, function))
 
-    # -- refuse -----------------------------------------------------------------------------------
+    # -- refuse --------------------------------------------------------------------------------
 
     async def refuse(self, caller: Caller, act: Act, refused: Refusal) -> None:
         """Ledger a refusal; afterwards the caller may be told."""
@@ -218,7 +220,9 @@ class Gate:
             for name in ("policy_id", "failed_condition"):
                 if name in refused.details:
                     extra[name] = refused.details[name]
-            await self._submit(_Changing(self, caller, [entry], self._violation(caller, act, refused)))
+            await self._submit(
+                _Changing(self, caller, [entry], self._violation(caller, act, refused))
+            )
         else:
             await self._submit(_Reading(caller.started, [entry], []))
         refused.recorded = True

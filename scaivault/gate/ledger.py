@@ -4,7 +4,8 @@ Stored row: ``seq``, ``hash`` (the link, 32 bytes), ``record`` (the canonical JS
 digest is taken of, so what is stored is what was hashed). Formats and vectors: docs/formats.md.
 
     digest(n) = H("scaivault-arow-1", record n)
-    hash(n)   = H("scaivault-alnk-1", hash(n-1) || digest(n))      hash(0) = H("scaivault-agen-1", vault id)
+    hash(n)   = H("scaivault-alnk-1", hash(n-1) || digest(n))
+    hash(0)   = H("scaivault-agen-1", vault id)
 """
 
 from __future__ import annotations
@@ -106,12 +107,13 @@ class Ledger:
         self._hash = digest.chain_start(vault_id)
         # The writer's side: the head inside the open transaction, and before it.
         self._seq, self._signed = 0, 0
-        self._before = (0, self._hash, 0)
+        self._refused, self._first = 0, 0  # for metrics: rows of refusals, and where we began
+        self._before = (0, self._hash, 0, 0)
         # The loop's side: what is on disk.
         self.committed_seq = 0
         self.last_checkpoint_at: str | None = None
 
-    def load(self, connection: Connection, signer: signing.CheckpointKey) -> int | None:
+    def load(self, connection: Connection, signer: signing.CheckpointKey) -> str | None:
         """Take up the chain where the file ends; the timestamp text of the newest row."""
         self._signer = signer
         row = connection.execute(
@@ -126,13 +128,13 @@ class Ledger:
         ).fetchone()
         if row is not None:
             self._signed, self.last_checkpoint_at = row
-        self.committed_seq = self._seq
+        self.committed_seq = self._first = self._seq
         return newest
 
-    # -- Closer, in the writer's thread ---------------------------------------------------------
+    # -- Closer, in the writer's thread --------------------------------------------------------
 
     def close_group(self, connection: Connection, units: Sequence[Unit]) -> None:
-        self._before = (self._seq, self._hash, self._signed)
+        self._before = (self._seq, self._hash, self._signed, self._refused)
         now = self._clock.monotonic()
         rows: list[Any] = []
         seq, head = self._seq, self._hash
@@ -144,6 +146,8 @@ class Ledger:
                 seq += 1
                 entry.seq = seq
                 entry.duration_ms = duration
+                if not entry.success:
+                    self._refused += 1
                 body = canonical(entry)
                 head = digest.link(head, digest.row_digest(body))
                 rows += (seq, head, body.decode())
@@ -153,9 +157,9 @@ class Ledger:
             self.sign(connection)
 
     def group_lost(self) -> None:
-        self._seq, self._hash, self._signed = self._before
+        self._seq, self._hash, self._signed, self._refused = self._before
 
-    # -- Closer, on the loop ----------------------------------------------------------------------
+    # -- Closer, on the loop -------------------------------------------------------------------
 
     def group_committed(self, units: Sequence[Unit]) -> None:
         for unit in reversed(units):
@@ -163,7 +167,13 @@ class Ledger:
                 self.committed_seq = unit.records[-1].seq
                 return
 
-    # -- checkpoints ------------------------------------------------------------------------------
+    def rows_by_result(self) -> dict[str, int]:
+        """How many rows were added since ``load``, for metrics."""
+        refused = self._refused
+        added = self.committed_seq - self._first
+        return {"success": max(0, added - refused), "failure": refused}
+
+    # -- checkpoints ---------------------------------------------------------------------------
 
     def sign(self, connection: Connection) -> None:
         """A checkpoint at the head, unless it has one; inside the writer's transaction."""
@@ -197,7 +207,7 @@ class Ledger:
 # which costs more than the row. Sizes are powers of two so that the statement cache holds all.
 _SIZES: Final = (256, 64, 16, 4, 1)
 _INSERT: Final = {
-    size: "INSERT INTO ledger (seq, hash, record) VALUES " + ",".join(["(?,?,?)"] * size)
+    size: f"INSERT INTO ledger (seq, hash, record) VALUES {','.join(['(?,?,?)'] * size)}"  # noqa: S608 - no value is in it
     for size in _SIZES
 }
 

@@ -37,7 +37,7 @@ class Transaction:
         self.records: Final[list[Record]] = []
         self.after: Final[list[Callable[[], None]]] = []
 
-    # -- rows -----------------------------------------------------------------------------------
+    # -- rows ----------------------------------------------------------------------------------
 
     def execute(self, sql: str, values: Values = {}) -> int:  # noqa: B006  (never written to)
         """Run one statement; the number of rows it changed."""
@@ -51,7 +51,7 @@ class Transaction:
         """All rows."""
         return self.connection.execute(sql, values).fetchall()
 
-    # -- sealed fields --------------------------------------------------------------------------
+    # -- sealed fields -------------------------------------------------------------------------
 
     def seal(self, owner: str, place: str, version: int, plaintext: bytes) -> Sealed:
         """A field sealed for its place (``seal.envelope``)."""
@@ -61,7 +61,7 @@ class Transaction:
         """A field opened; ``Damaged`` when it is not as it was sealed."""
         return self._gate.envelope.open(owner, place, version, sealed)
 
-    # -- what goes along ------------------------------------------------------------------------
+    # -- what goes along -----------------------------------------------------------------------
 
     def note(self, **extra: object) -> None:
         """Add to ``extra_data`` of the request's ledger row."""

@@ -63,7 +63,7 @@ class Exposition(Collector):
         if self._stock is not None:
             yield from self._counted(self._stock)
 
-    # -- requests -------------------------------------------------------------------------------
+    # -- requests ------------------------------------------------------------------------------
 
     def _requests(self) -> Iterator[Metric]:
         series = self._meter.requests
@@ -114,7 +114,7 @@ class Exposition(Collector):
             _one(meter.policy_denials),
         )
 
-    # -- the vault ------------------------------------------------------------------------------
+    # -- the vault -----------------------------------------------------------------------------
 
     def _state(self) -> Iterator[Metric]:
         system = self._meter.system
@@ -205,7 +205,7 @@ class Exposition(Collector):
         yield _counter("scrub_errors", "Scrubs that found damage.", (), failed)
 
 
-# -- families -----------------------------------------------------------------------------------
+# -- families ----------------------------------------------------------------------------------
 
 
 def _category(name: str | None) -> str:

@@ -68,7 +68,7 @@ class Meter:
         self._counting: Final = Counting(system, clock)
         self._exposition: Final = Exposition(self)
 
-    # -- requests -------------------------------------------------------------------------------
+    # -- requests ------------------------------------------------------------------------------
 
     def started(self, route: Route) -> None:
         """A request found its route."""
@@ -111,7 +111,7 @@ class Meter:
         elif code in _POLICY:
             _count(self.policy_denials, code)
 
-    # -- the loop ---------------------------------------------------------------------------------
+    # -- the loop ------------------------------------------------------------------------------
 
     async def watch_loop(self) -> None:
         """Measure, for ever, how late the event loop is."""
@@ -126,7 +126,7 @@ class Meter:
         """The largest lag of the last ten seconds, in seconds."""
         return max(self._lags, default=0.0)
 
-    # -- telling --------------------------------------------------------------------------------
+    # -- telling -------------------------------------------------------------------------------
 
     @property
     def vault(self) -> Vault | None:

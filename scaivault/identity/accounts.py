@@ -34,7 +34,7 @@ class Accounts:
         self._identity: Final = identity
         self._tenancy: Final = tenancy
 
-    # -- accounts -----------------------------------------------------------------------------------
+    # -- accounts ------------------------------------------------------------------------------
 
     async def create(self, caller: Caller, request: wire.NewAccount) -> wire.Account:
         """A service account in the caller's tenant, or in one that his role reaches."""
@@ -140,7 +140,7 @@ class Accounts:
 
         await self.gate.change(caller, Act("identity_delete"), delete)
 
-    # -- credentials --------------------------------------------------------------------------------
+    # -- credentials ---------------------------------------------------------------------------
 
     async def add_credential(self, caller: Caller, request: wire.NewCredential) -> wire.NewSecret:
         """A further client secret, told once; at most five at a time."""
@@ -220,7 +220,7 @@ class Accounts:
 
         await self.gate.change(caller, Act("credential_revoke"), drop)
 
-    # -- roles --------------------------------------------------------------------------------------
+    # -- roles ---------------------------------------------------------------------------------
 
     async def roles(self, caller: Caller, request: wire.AccountId) -> wire.Roles:
         """The admin roles of an account."""
@@ -258,7 +258,7 @@ class Accounts:
 
         return await self.gate.change(caller, Act("role_change"), change)
 
-    # -- finding ------------------------------------------------------------------------------------
+    # -- finding -------------------------------------------------------------------------------
 
     def _find(self, db: Connection, caller: Caller, wanted: str) -> Account:
         """An account by either id in a tenant that the caller reaches; else it is not there."""

@@ -63,7 +63,7 @@ class Issuer:
         self.rotation: Final = rotation
         self._keys: dict[str, _Key] = {}
 
-    # -- keys -------------------------------------------------------------------------------------
+    # -- keys ----------------------------------------------------------------------------------
 
     def load(self, connection: Connection, envelope: Envelope) -> None:
         """Open the signing keys."""
@@ -131,7 +131,7 @@ class Issuer:
         ordered = sorted(self._keys.values(), key=lambda key: -key.created_at)
         return [known.key.public.jwk() for known in ordered]
 
-    # -- tokens -----------------------------------------------------------------------------------
+    # -- tokens --------------------------------------------------------------------------------
 
     def sign(self, token: Token, account: Account, partner_id: str) -> str:
         """The access token that ``token`` is the row of."""

@@ -43,7 +43,7 @@ class Identity:
         self._changes = 0
         self.used: dict[str, int] = {}
 
-    # -- authentication -----------------------------------------------------------------------------
+    # -- authentication ------------------------------------------------------------------------
 
     async def authenticate(self, token: str, now: int) -> Principal:
         """The principal of a bearer token; a refusal of the 401 family otherwise."""
@@ -130,7 +130,7 @@ class Identity:
             expires_at=row.expires_at,
         )
 
-    # -- who am I -----------------------------------------------------------------------------------
+    # -- who am I ------------------------------------------------------------------------------
 
     async def whoami(self, caller: Caller, _request: wire.Nothing) -> wire.WhoAmI:
         """The caller's own identity and rights."""
@@ -141,7 +141,7 @@ class Identity:
 
         return await self.gate.read(caller, Act("auth_read"), look)
 
-    # -- tokens -------------------------------------------------------------------------------------
+    # -- tokens --------------------------------------------------------------------------------
 
     async def token(self, caller: Caller, request: wire.TokenId) -> wire.TokenInfo:
         """One token: one's own, or with ``identity:admin`` another's of the tenant."""
@@ -168,10 +168,17 @@ class Identity:
         await self.gate.change(caller, Act("token_revoke"), revoke)
 
     def issue_personal(
-        self, tx: Transaction, account: Account, name: str, scopes: tuple[str, ...], ttl: int
+        self,
+        tx: Transaction,
+        account: Account,
+        name: str,
+        scopes: tuple[str, ...],
+        ttl: int,
+        text: str | None = None,
     ) -> tuple[str, Token]:
-        """A personal access token: (its text, its row). Only a keyed hash of the text is kept."""
-        text = codes.token(codes.TOKEN, os.urandom(32))
+        """A personal access token: (its text, its row). Only a keyed hash of the text is kept.
+        ``text`` is given for throw-away vaults only."""
+        text = text or codes.token(codes.TOKEN, os.urandom(32))
         row = Token(
             random_id("tok_"), model.PAT, account.tenant_id, account.identity_id, name, scopes,
             None, tx.now, tx.now + ttl, None, None,
@@ -181,7 +188,7 @@ class Identity:
         tx.extra["for"] = account.identity_id
         return text, row
 
-    # -- client credentials -------------------------------------------------------------------------
+    # -- client credentials --------------------------------------------------------------------
 
     async def grant(self, caller: Caller, request: wire.Grant) -> wire.AccessToken:
         """RFC 6749 section 4.4: an access token for a client id and secret."""
@@ -238,12 +245,20 @@ class Identity:
             return None
         return account, fitting
 
-    # -- upkeep -------------------------------------------------------------------------------------
+    # -- upkeep --------------------------------------------------------------------------------
 
-    def take_used(self) -> dict[str, int]:
-        """Tokens used since the last call, with the minute of it; for the job that writes it."""
+    async def flush(self, caller: Caller) -> int:
+        """Write down which tokens were used, to the minute; how many."""
+        if not self.used:
+            return 0
         used, self.used = self.used, {}
-        return {token: at // MINUTE * MINUTE for token, at in used.items()}
+
+        def flush(tx: Transaction) -> None:
+            for token_id, at in used.items():
+                store.used(tx, token_id, at // MINUTE * MINUTE)
+
+        await self.gate.change(caller, Act("job_control"), flush)
+        return len(used)
 
 
 def _principal_of(caller: Caller) -> Principal:
@@ -310,5 +325,3 @@ def _as_client(account: Account, tenancy: Tenancy) -> Principal:
         issued_at=0,
         expires_at=0,
     )
-
-

@@ -22,14 +22,21 @@ _CREDENTIAL: Final = "SELECT id, name, created_at, expires_at, last_used_at FROM
 def _account(row: Any) -> Account | None:
     if row is None:
         return None
-    return Account(*row[:5], unpack(row[5]), unpack(row[6]), row[7])
+    return Account._make((*row[:5], unpack(row[5]), unpack(row[6]), row[7]))
 
 
 def _token(row: Any) -> Token | None:
-    return None if row is None else Token(*row[:5], unpack(row[5]), *row[6:])
+    return None if row is None else Token._make((*row[:5], unpack(row[5]), *row[6:]))
 
 
-# -- service accounts -----------------------------------------------------------------------------
+_LISTED: Final = (
+    " WHERE tenant_id = :tenant AND status = coalesce(:status, status)"
+    " AND (:status IS NOT NULL OR status <> 'DELETED')"
+    " AND (instr(lower(identity_id), :q) > 0 OR instr(lower(display_name), :q) > 0)"
+)
+
+
+# -- service accounts --------------------------------------------------------------------------
 
 
 def account_by_identity(db: Connection, tenant: str, identity: str) -> Account | None:
@@ -47,17 +54,11 @@ def account_by_id(db: Connection, account_id: str) -> Account | None:
 
 def accounts(db: Connection, tenant: str, status: str | None, q: str, size: int, skip: int) -> Any:
     """(rows, total) of a tenant's accounts by name; without ``status`` all but deleted ones."""
-    where = (
-        " WHERE tenant_id = :tenant AND status <> 'DELETED' AND (:status IS NULL OR status = :status)"
-        " AND (instr(lower(identity_id), :q) > 0 OR instr(lower(display_name), :q) > 0)"
-    )
-    if status == "DELETED":
-        where = where.replace("status <> 'DELETED'", "status = 'DELETED'")
     values = {"tenant": tenant, "status": status, "q": q, "size": size, "skip": skip}
-    rows = db.execute(_ACCOUNT + where + " ORDER BY identity_id LIMIT :size OFFSET :skip", values)
+    rows = db.execute(_ACCOUNT + _LISTED + " ORDER BY identity_id LIMIT :size OFFSET :skip", values)
     found = [account for row in rows if (account := _account(row)) is not None]
-    total = db.execute("SELECT count(*) FROM service_account" + where, values).fetchone()[0]
-    return found, total
+    counted = db.execute("SELECT count(*) FROM service_account" + _LISTED, values)  # noqa: S608
+    return found, counted.fetchone()[0]
 
 
 def put_account(tx: Transaction, account: Account) -> None:
@@ -79,7 +80,7 @@ def super_admins(tx: Transaction) -> int:
     return int(row[0])
 
 
-# -- credentials ----------------------------------------------------------------------------------
+# -- credentials -------------------------------------------------------------------------------
 
 
 def credentials(db: Connection, account_id: str) -> list[Credential]:
@@ -120,7 +121,7 @@ def drop_credential(tx: Transaction, account_id: str, credential_id: str) -> int
     )
 
 
-# -- tokens ---------------------------------------------------------------------------------------
+# -- tokens ------------------------------------------------------------------------------------
 
 
 def token_by_hash(db: Connection, hashed: bytes) -> Token | None:
@@ -184,13 +185,4 @@ def credential_used(tx: Transaction, credential_id: str) -> None:
     tx.execute(
         "UPDATE credential SET last_used_at = :now WHERE id = :id",
         {"now": tx.now, "id": credential_id},
-    )
-
-
-def drop_ended(tx: Transaction, before: int, limit: int) -> int:
-    """Rows of issued JWTs that ended: their signature keeps them out by itself from then on."""
-    return tx.execute(
-        "DELETE FROM token WHERE id IN (SELECT id FROM token WHERE expires_at <= :before"
-        " AND kind <> 'personal_access_token' LIMIT :limit)",
-        {"before": before, "limit": limit},
     )

@@ -1,6 +1,6 @@
 """The keys of an open vault, in guarded memory.
 
-    root R -> system key Y                      -> data keys of the vault's own objects, token hashes
+    root R -> system key Y                      -> data keys of the vault's objects, token hashes
            -> partner key P -> tenant keys T    -> data keys of tenant objects
                             -> data keys of partner secrets
 
@@ -53,7 +53,13 @@ class _Held:
 
 
 def wrap_top(
-    vault_id: str, root: Guarded, root_version: int, kind: str, owner: str, version: int, key: Guarded
+    vault_id: str,
+    root: Guarded,
+    root_version: int,
+    kind: str,
+    owner: str,
+    version: int,
+    key: Guarded,
 ) -> bytes:
     """A system or partner key under the root key."""
     with kdf.derive(root, 3, ROOT) as parent:
@@ -84,7 +90,7 @@ class Keyring:
         self._cursor: Guarded | None = None
         self._once: Guarded | None = None
 
-    # -- opening ----------------------------------------------------------------------------------
+    # -- opening -------------------------------------------------------------------------------
 
     def open(self, connection: Connection, root: Guarded, root_version: int) -> None:
         """Take over ``root`` and unwrap what hangs on it; tenant keys stay wrapped until used."""
@@ -150,7 +156,7 @@ class Keyring:
             self._boxes.setdefault(tenant_id, {})[version] = (parent_version, box)
             self._newest[tenant_id] = max(self._boxes[tenant_id])
 
-    # -- use --------------------------------------------------------------------------------------
+    # -- use -----------------------------------------------------------------------------------
 
     def data_key(self, owner: str, version: int | None = None) -> tuple[int, Guarded]:
         """The key that wraps data keys of ``owner`` (tenant, partner or ``-``), and its version:
@@ -253,7 +259,7 @@ class Keyring:
                     held.wipe()
             self._boxes.get(owner, {}).pop(version, None)
 
-    # -- keyed hashes -----------------------------------------------------------------------------
+    # -- keyed hashes --------------------------------------------------------------------------
 
     def token_hash(self, token: bytes) -> bytes:
         """What is stored and looked up instead of a token."""
@@ -267,7 +273,7 @@ class Keyring:
         """Authenticates a list cursor."""
         return digest.keyed(_there(self._cursor), body)
 
-    # -- ending -----------------------------------------------------------------------------------
+    # -- ending --------------------------------------------------------------------------------
 
     def expire(self, now: int) -> int:
         """Forget tenant keys idle for five minutes; how many. Call about once a minute."""

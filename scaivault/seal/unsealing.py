@@ -36,7 +36,7 @@ class Unsealing:
         self._derivation: Final = asyncio.Lock()
         self._waiting = 0
 
-    # -- one credential -----------------------------------------------------------------------------
+    # -- one credential ------------------------------------------------------------------------
 
     async def root(
         self, file: SealFile, slot_id: str | None, credential: Credential
@@ -83,7 +83,7 @@ class Unsealing:
         finally:
             self._waiting -= 1
 
-    # -- shares, one after another ------------------------------------------------------------------
+    # -- shares, one after another -------------------------------------------------------------
 
     def add_share(self, file: SealFile, slot_id: str | None, text: str) -> Slot:
         """Collect one share; the slot that it belongs to. ``unseal_failed`` for any other text."""
@@ -127,7 +127,7 @@ class Unsealing:
             collection.wipe()
         self._collected.clear()
 
-    # -- without a person ---------------------------------------------------------------------------
+    # -- without a person ----------------------------------------------------------------------
 
     async def auto(self, file: SealFile, types: Iterable[str]) -> tuple[Guarded, Slot]:
         """The root key by the first automatic slot that works, types in the order given."""

@@ -57,7 +57,7 @@ def instant_or_none(at: int | None) -> str | None:
     return None if at is None else instant(at)
 
 
-# -- refusals -------------------------------------------------------------------------------------
+# -- refusals ----------------------------------------------------------------------------------
 
 
 def absent(path: str) -> Refusal:
@@ -131,11 +131,12 @@ def _etag(text: str) -> int:
     return int(digits)
 
 
-# -- what a writer sends --------------------------------------------------------------------------
+# -- what a writer sends -----------------------------------------------------------------------
 
 
-def check_type(secret_type: str | None) -> None:
-    if secret_type is not None and secret_type not in TYPES:
+def check_type(secret_type: str) -> None:
+    """``""``: not sent."""
+    if secret_type and secret_type not in TYPES:
         raise Refusal(
             "invalid_secret_type",
             f"secret_type must be one of {', '.join(TYPES)}",
@@ -203,7 +204,7 @@ def tags_of(metadata: str) -> list[Any]:
 
 def expiry(options: WriteOptions, now: int, before: int | None) -> int | None:
     """The secret's end after a write: sent, or kept unless it has passed."""
-    if options.expires_in is not None:
+    if options.expires_in:
         if isinstance(options.expires_at, str):
             raise faults({"options.expires_at": "send expires_in or expires_at, not both"})
         return now + duration_field("options.expires_in", options.expires_in) * SECOND

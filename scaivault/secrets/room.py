@@ -15,6 +15,7 @@ from scaivault.gate.cursors import Cursors, Place
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.paths import check_prefix
 from scaivault.gate.transaction import Transaction
+from scaivault.seal.keyring import KeyMissing
 from scaivault.secrets import model, store
 from scaivault.secrets.access import Access, first_day
 from scaivault.secrets.model import Secret, Version, instant_or_none, place
@@ -24,22 +25,36 @@ from scaivault.storage.file import Connection
 from scaivault.wire import secrets as wire
 
 Answer = TypeVar("Answer")
+Spot = tuple[str, str, int]  # owner, path, version
 
 _LIST: Final = "secrets"
+_PURGE_STEP: Final = 200
+_SCRUB_STEP: Final = 64  # values of half a MiB each, at the worst
 
 
 class Secrets:
-    """One per open vault. ``retention``: how long a soft delete can be undone, in microseconds."""
+    """One per open vault. ``retention``: how long a soft delete can be undone, in microseconds;
+    ``places``: (tenant, partner) of an owner."""
 
-    def __init__(self, gate: Gate, cursors: Cursors, shelf: Shelf, retention: int) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        cursors: Cursors,
+        shelf: Shelf,
+        retention: int,
+        places: Callable[[str], tuple[str | None, str | None]],
+    ) -> None:
         self.gate: Final = gate
+        self._places: Final = places
         self.shelf: Final = shelf
         self.access: Final = Access()
         self._cursors: Final = cursors
         self._writing: Final = Writing(retention)
         self.retention: Final = retention
+        # (tenant, secret type) -> committed reads, for metrics
+        self.reads: Final[dict[tuple[str, str], int]] = {}
 
-    # -- values -----------------------------------------------------------------------------------
+    # -- values --------------------------------------------------------------------------------
 
     async def read(self, caller: Caller, request: wire.ReadSecret) -> wire.SecretValue:
         """The value of the current version, or of the one asked for."""
@@ -50,9 +65,7 @@ class Secrets:
 
         return await self.gate.read(caller, act, look)
 
-    async def _value(
-        self, caller: Caller, request: wire.ReadSecret, act: Act
-    ) -> wire.SecretValue:
+    async def _value(self, caller: Caller, request: wire.ReadSecret, act: Act) -> wire.SecretValue:
         key = (caller.tenant, request.path)
         stored = self.shelf.get(key) or await self._fetch(key)
         secret = model.check_live(stored.secret if stored is not None else None, request.path)
@@ -69,6 +82,8 @@ class Secrets:
         def committed() -> None:
             stored.last_at = caller.now
             self.access.touch(key, caller.now)
+            kind = (key[0], version.secret_type)
+            self.reads[kind] = self.reads.get(kind, 0) + 1
 
         act.after.append(committed)
         return answer
@@ -96,7 +111,9 @@ class Secrets:
 
     async def _fetch_version(self, key: Key, number: int, now: int) -> Version:
         version = await self.gate.ask(lambda db: store.find_version(db, *key, number))
-        if version is None or (version.readable_until is not None and version.readable_until <= now):
+        if version is None or (
+            version.readable_until is not None and version.readable_until <= now
+        ):
             raise model.no_version(key[1], number)
         return version
 
@@ -107,23 +124,26 @@ class Secrets:
             raise _broken()
         try:
             return self.gate.envelope.open(owner, place(path), version.version, version.sealed)
-        except Damaged:
-            pass
+        except (Damaged, KeyMissing):
+            await self._set_aside(caller, key, version)
+        raise _broken()
+
+    async def _set_aside(self, caller: Caller, key: Key, version: Version) -> None:
+        owner, path = key
 
         def set_aside(tx: Transaction) -> None:
+            if caller.identity_id is not None and caller.identity_id.startswith("system:"):
+                tx.concern(*self._places(owner))
             store.quarantine(tx, owner, path, version.version)
             tx.then(lambda: self.shelf.drop(key))
 
-        act = Act("scrub", path=path)
+        act = Act("job_control", path=path)
         act.extra.update(version=version.version, quarantined=True)
         await self.gate.change(caller, act, set_aside)
-        raise _broken()
 
-    # -- changes ----------------------------------------------------------------------------------
+    # -- changes -------------------------------------------------------------------------------
 
-    async def write(
-        self, caller: Caller, request: wire.WriteSecret
-    ) -> wire.Created | wire.Updated:
+    async def write(self, caller: Caller, request: wire.WriteSecret) -> wire.Created | wire.Updated:
         """A new version, and a new secret if there was none."""
         draft = self._writing.prepare(request)
         return await self.gate.change(
@@ -158,14 +178,69 @@ class Secrets:
             secret = self._writing.restore(tx, request.path)
             return self._dropping(tx, request.path, self._info(tx.connection, key, secret, tx.now))
 
-        return await self.gate.change(caller, Act("restore", "write", request.path), restore)
+        act = Act("restore", "write", request.path)
+        return self._counted(await self.gate.change(caller, act, restore), key, caller.now)
 
     def _dropping(self, tx: Transaction, path: str, answer: Answer) -> Answer:
         key = (tx.caller.tenant, path)
         tx.then(lambda: self.shelf.drop(key))
         return answer
 
-    # -- facts ------------------------------------------------------------------------------------
+    # -- upkeep --------------------------------------------------------------------------------
+
+    async def flush(self, caller: Caller, seq: int) -> int:
+        """Write the counts of reads up to ledger row ``seq`` down; how many secrets that was."""
+        if not len(self.access):
+            return 0
+        counts = self.access.take()
+        try:
+            await self.gate.change(
+                caller, Act("job_control"), lambda tx: self.access.flush(tx, seq, counts)
+            )
+        except BaseException:
+            self.access.put_back()
+            raise
+        # Rows on the shelf know their last read already; others are fetched with the table's.
+        self.access.flushed()
+        return len(counts)
+
+    async def purge(self, caller: Caller) -> int:
+        """Destroy what was soft-deleted longer ago than the retention; how many secrets."""
+        before = caller.now - self.retention
+        due = await self.gate.ask(lambda db: store.over_retention(db, before, _PURGE_STEP))
+        for owner, path in due:
+            await self._purge_one(caller, owner, path)
+        return len(due)
+
+    async def _purge_one(self, caller: Caller, owner: str, path: str) -> None:
+        act = Act("delete", path=path)
+        act.extra.update(permanent=True, purge=True)
+        key = (owner, path)
+
+        def purge(tx: Transaction) -> None:
+            tx.concern(*self._places(owner))
+            self._writing.purge(tx, owner, path)
+            tx.then(lambda: self.shelf.drop(key))
+            tx.then(lambda: self.access.forget(key))
+
+        await self.gate.change(caller, act, purge)
+
+    async def scrub(self, caller: Caller, after: Spot) -> tuple[Spot | None, int]:
+        """Open the next stored versions; (where to go on or None, how many do not open)."""
+        rows = await self.gate.ask(lambda db: store.some_versions(db, after, _SCRUB_STEP))
+        failed = 0
+        for owner, path, version in rows:
+            try:
+                self.gate.envelope.open(owner, place(path), version.version, version.sealed)
+            except (Damaged, KeyMissing):
+                failed += 1
+                await self._set_aside(caller, (owner, path), version)
+        if len(rows) < _SCRUB_STEP:
+            return None, failed
+        owner, path, version = rows[-1]
+        return (owner, path, version.version), failed
+
+    # -- facts ---------------------------------------------------------------------------------
 
     async def metadata(self, caller: Caller, request: wire.SecretPath) -> wire.SecretInfo:
         """All but the value."""
@@ -176,14 +251,18 @@ class Secrets:
             return self._info(db, key, secret, caller.now)
 
         async def look() -> wire.SecretInfo:
-            info = await self.gate.ask(question)
-            reads, last = self.access.waiting(key, caller.now)
+            return self._counted(await self.gate.ask(question), key, caller.now)
+
+        return await self.gate.read(caller, Act("list", "list", request.path), look)
+
+    def _counted(self, info: Any, key: Key, now: int) -> Any:
+        """With the reads that are not in the table yet; a replayed answer stays as it was."""
+        if isinstance(info, wire.SecretInfo):
+            reads, last = self.access.waiting(key, now)
             info.access_count_30d += reads
             if last is not None:
                 info.last_accessed_at = max(instant(last), info.last_accessed_at or "")
-            return info
-
-        return await self.gate.read(caller, Act("list", "list", request.path), look)
+        return info
 
     def _info(self, db: Connection, key: Key, secret: Secret, now: int) -> wire.SecretInfo:
         known = store.versions(db, *key)

@@ -22,10 +22,10 @@ _VERSION: Final = (
 
 
 def _version(row: Any) -> Version:
-    return Version(*row[:6], Sealed(*row[6:]))
+    return Version._make((*row[:6], Sealed._make(row[6:])))
 
 
-# -- reading, in a reader ---------------------------------------------------------------------------
+# -- reading, in a reader ----------------------------------------------------------------------
 
 
 def find(db: Connection, owner: str, path: str) -> Secret | None:
@@ -73,8 +73,15 @@ _RANGE: Final = (
 )
 
 
+_PAGE: Final = (
+    "SELECT s.path, (SELECT v.secret_type FROM secret_version v WHERE v.owner_id = s.owner_id"
+    " AND v.path = s.path AND v.version = s.current_version), s.current_version,"
+    " s.updated_at, s.expires_at, s.metadata" + _RANGE + " ORDER BY s.path LIMIT :limit"
+)
+
+
 def _bounds(owner: str, prefix: str, after: str, now: int) -> dict[str, object]:
-    # Paths are ASCII, so every path with the prefix sorts below prefix + DEL.
+    # Paths are ASCII, so each one with the prefix sorts below prefix + DEL.
     return {"owner": owner, "prefix": prefix, "after": after, "beyond": prefix + "\x7f", "now": now}
 
 
@@ -92,14 +99,12 @@ def count(db: Connection, owner: str, prefix: str, now: int) -> int:
 def page(db: Connection, owner: str, prefix: str, after: str, now: int, limit: int) -> list[Any]:
     """(path, secret_type, version, updated_at, expires_at, metadata) in path order."""
     return db.execute(
-        "SELECT s.path, (SELECT v.secret_type FROM secret_version v WHERE v.owner_id = s.owner_id"
-        " AND v.path = s.path AND v.version = s.current_version), s.current_version,"
-        " s.updated_at, s.expires_at, s.metadata" + _RANGE + " ORDER BY s.path LIMIT :limit",
+        _PAGE,
         {**_bounds(owner, prefix, after, now), "limit": limit},
     ).fetchall()
 
 
-# -- changing, in a transaction -----------------------------------------------------------------------
+# -- changing, in a transaction ----------------------------------------------------------------
 
 
 def get(tx: Transaction, owner: str, path: str) -> Secret | None:
@@ -194,3 +199,22 @@ def over_retention(db: Connection, before: int, limit: int) -> list[Any]:
         " ORDER BY deleted_at LIMIT :limit",
         {"before": before, "limit": limit},
     ).fetchall()
+
+
+def some_versions(db: Connection, after: tuple[str, str, int], limit: int) -> list[Any]:
+    """(owner, path, version) of sound versions behind one, in key order."""
+    owner, path, version = after
+    rows = db.execute(
+        "SELECT owner_id, path, version, secret_type, created_at, created_by, readable_until,"
+        " quarantined_at, key_version, dek, value FROM secret_version"
+        " WHERE (owner_id, path, version) > (:owner, :path, :version)"
+        " AND quarantined_at IS NULL ORDER BY owner_id, path, version LIMIT :limit",
+        {"owner": owner, "path": path, "version": version, "limit": limit},
+    )
+    return [(row[0], row[1], _version(row[2:])) for row in rows]
+
+
+def broken(db: Connection) -> int:
+    """How many stored versions are set aside because they do not open."""
+    row = db.execute("SELECT count(*) FROM secret_version WHERE quarantined_at IS NOT NULL")
+    return int(row.fetchone()[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UnsetType
 
 from scaivault.clock import instant
 from scaivault.errors import Refusal, faults
@@ -12,8 +12,6 @@ from scaivault.gate.transaction import Transaction
 from scaivault.secrets import model, store
 from scaivault.secrets.model import Secret, Version, instant_or_none, place
 from scaivault.wire import secrets as wire
-
-_NO_OPTIONS: Final = wire.WriteOptions()
 
 
 class Draft(NamedTuple):
@@ -31,29 +29,27 @@ class Writing:
     def __init__(self, retention: int) -> None:
         self._retention: Final = retention
 
-    # -- write ------------------------------------------------------------------------------------
+    # -- write ---------------------------------------------------------------------------------
 
     def prepare(self, request: wire.WriteSecret) -> Draft:
         """Check all that needs no row."""
-        body = request.body
-        options = body.options or _NO_OPTIONS
+        body, options = request.body, request.body.options
         model.check_type(body.secret_type)
-        if body.data is None and body.generate_from is None:
+        if isinstance(body.data, UnsetType) and not body.generate_from:
             raise faults({"data": "is required (or generate_from)"})
-        if body.data is not None and body.generate_from is not None:
+        if not isinstance(body.data, UnsetType) and body.generate_from:
             raise faults({"generate_from": "send data or generate_from, not both"})
-        data = bytes(body.data) if body.data is not None else b""
-        if body.generate_from is None:
+        data = b"" if isinstance(body.data, UnsetType) else bytes(body.data)
+        if not body.generate_from:
             model.check_data(data)
         model.expiry(options, 0, None)
-        return Draft(
-            data,
-            None if body.metadata is None else model.clean_metadata(bytes(body.metadata)),
-            None
-            if options.notify_before is None
-            else ",".join(model.warnings(options.notify_before)),
-            options,
-        )
+        metadata = None
+        if not isinstance(body.metadata, UnsetType):
+            metadata = model.clean_metadata(bytes(body.metadata))
+        warn = None
+        if isinstance(options.notify_before, list | str):
+            warn = ",".join(model.warnings(options.notify_before))
+        return Draft(data, metadata, warn, options)
 
     def write(
         self, tx: Transaction, request: wire.WriteSecret, draft: Draft
@@ -64,7 +60,7 @@ class Writing:
         model.check_version(
             path,
             None if before is None else before.current_version,
-            cas=draft.options.cas,
+            cas=draft.options.cas if isinstance(draft.options.cas, int) else None,
             if_match=request.if_match,
             if_none_match=request.if_none_match,
         )
@@ -121,7 +117,7 @@ class Writing:
             for old in model.pruned(known, number, secret.max_versions, tx.now):
                 store.drop_version(tx, owner, secret.path, old)
 
-    # -- delete -----------------------------------------------------------------------------------
+    # -- delete --------------------------------------------------------------------------------
 
     def check_delete(self, request: wire.DeleteSecret) -> None:
         if request.permanent and request.version is not None:
@@ -133,9 +129,7 @@ class Writing:
         secret = store.get(tx, owner, path)
         if not (request.permanent and secret is not None):
             secret = model.check_live(secret, path)
-        model.check_version(
-            path, secret.current_version, cas=None, if_match=request.if_match
-        )
+        model.check_version(path, secret.current_version, cas=None, if_match=request.if_match)
         if request.version is not None:
             return self._delete_version(tx, owner, secret, request.version)
         count = len(store.stored(tx, owner, path))
@@ -170,7 +164,9 @@ class Writing:
     ) -> None:
         """The newest other readable version becomes current."""
         gone = secret.current_version
-        readable = [n for n, until in known.items() if n != gone and (until is None or until > tx.now)]
+        readable = [
+            n for n, until in known.items() if n != gone and (until is None or until > tx.now)
+        ]
         if not readable:
             raise Refusal(
                 "invalid_state",
@@ -189,7 +185,24 @@ class Writing:
             is_rotation=False,
         )
 
-    # -- restore ----------------------------------------------------------------------------------
+    def purge(self, tx: Transaction, owner: str, path: str) -> None:
+        """Destroy a secret whose retention is over; one that came back meanwhile stays."""
+        secret = store.get(tx, owner, path)
+        if secret is None or secret.deleted_at is None:
+            return
+        if secret.deleted_at + self._retention > tx.now:
+            return
+        count = store.destroy(tx, owner, path)
+        tx.note(version_count=count)
+        tx.emit(
+            "secret.deleted",
+            path,
+            version_count=count,
+            deleted_by=tx.caller.identity_id,
+            permanent=True,
+        )
+
+    # -- restore -------------------------------------------------------------------------------
 
     def restore(self, tx: Transaction, path: str) -> Secret:
         """Undo a soft delete inside its retention; a live secret stays as it is."""
@@ -230,7 +243,9 @@ def _written(before: Secret | None, draft: Draft, path: str, now: int) -> Secret
         notify_before=before.notify_before if draft.notify_before is None else draft.notify_before,
         updated_at=now,
         expires_at=model.expiry(options, now, before.expires_at),
-        rotation_policy_id=None if options.rotation_policy_id is None else before.rotation_policy_id,
+        rotation_policy_id=None
+        if options.rotation_policy_id is None
+        else before.rotation_policy_id,
         secret_policy_id=None if options.secret_policy_id is None else before.secret_policy_id,
     )
 
@@ -253,9 +268,9 @@ def _check_links(body: wire.WriteBody, options: wire.WriteOptions) -> None:
         ("secret_policy_id", "secret_policy_not_found"),
     ):
         sent = getattr(options, field)
-        if sent is not None and sent is not UNSET:
+        if isinstance(sent, str):
             raise Refusal(code, f"options.{field} names nothing in this tenant", id=sent)
-    if body.generate_from is not None:
+    if body.generate_from:
         raise Refusal(
             "secret_policy_not_found",
             "generate_from names nothing in this tenant",

@@ -335,7 +335,7 @@ class Database:
             result = order.function(connection)
         except EngineError as error:
             self._post(_resolve, order.future, None, translate(error))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
             self._post(_resolve, order.future, None, error)
         else:
             self._post(_resolve, order.future, result, None)
@@ -348,7 +348,7 @@ class Database:
                 self._run_unit(connection, unit)
             self._closer.close_group(connection, units)
             connection.execute("COMMIT")
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
             with contextlib.suppress(EngineError):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -379,7 +379,7 @@ class Database:
                 connection.execute("BEGIN")
                 result = function(connection)
                 connection.execute("COMMIT")
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
                 with contextlib.suppress(EngineError):
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")

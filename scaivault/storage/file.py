@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import sqlcipher3._sqlite3 as _engine
-from sqlcipher3 import dbapi2
 
 from scaivault.crypto.memory import Guarded
 from scaivault.crypto.sodium import ffi
 
-Connection = dbapi2.Connection
-Row = tuple[object, ...]
-EngineError = dbapi2.Error
-IntegrityError = dbapi2.IntegrityError
-ProgrammingError = dbapi2.ProgrammingError
+if TYPE_CHECKING:  # the engine's module has the interface of the standard one, but no types
+    import sqlite3 as dbapi2
+else:
+    from sqlcipher3 import dbapi2
+
+Connection: TypeAlias = dbapi2.Connection
+EngineError: TypeAlias = dbapi2.Error
+IntegrityError: TypeAlias = dbapi2.IntegrityError
+ProgrammingError: TypeAlias = dbapi2.ProgrammingError
 
 # The engine module is its own SQLite: its exported C functions are reached by name.
 _library: Final = ctypes.CDLL(_engine.__file__)

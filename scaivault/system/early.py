@@ -12,10 +12,9 @@ from typing import Final
 
 import msgspec
 
-from scaivault.gate.gate import Act
 from scaivault.gate.caller import Caller
+from scaivault.gate.gate import Act
 from scaivault.gate.ledger import Record, canonical, read_record, record
-from scaivault.clock import instant
 
 LARGEST: Final = 1024 * 1024
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

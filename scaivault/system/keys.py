@@ -5,6 +5,7 @@ stored anew, some hundred at a time, and destroys the old version when none is l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
@@ -41,7 +42,7 @@ class Keys:
         self._tenancy: Final = tenancy
         self._shelf: Final = shelf
 
-    # -- verbs --------------------------------------------------------------------------------------
+    # -- verbs ---------------------------------------------------------------------------------
 
     async def rotate_tenant(self, caller: Caller, request: wire.OwnerId) -> wire.KeyRotation:
         """A new key for a tenant."""
@@ -137,13 +138,14 @@ class Keys:
         if partner_id not in self._tenancy.partners or not reaches:
             raise Refusal("partner_not_found", "there is no such partner", id=partner_id[:64])
 
-    # -- the job ------------------------------------------------------------------------------------
+    # -- the job -------------------------------------------------------------------------------
 
-    async def rewrap(self, caller: Caller) -> int:
-        """Go on with every rotation that is not done; how many data keys were wrapped anew."""
+    async def rewrap(self, caller: Caller, stop: Callable[[], bool]) -> int:
+        """Go on with every rotation that is not done, until ``stop``; how many data keys were
+        wrapped anew."""
         done = 0
         for owner in (*self._tenancy.tenants, *self._tenancy.partners):
-            while len(self._keyring.versions(owner)) > 1:
+            while len(self._keyring.versions(owner)) > 1 and not stop():
                 moved = await self._rewrap_some(caller, owner)
                 done += moved
                 if not moved:

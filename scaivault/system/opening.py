@@ -77,7 +77,9 @@ def seal_mac_key(root: Guarded) -> Guarded:
     return kdf.derive(root, 2, ROOT)
 
 
-def wrap_file_key(vault_id: str, root: Guarded, root_version: int, number: int, key: Guarded) -> WrappedKey:
+def wrap_file_key(
+    vault_id: str, root: Guarded, root_version: int, number: int, key: Guarded
+) -> WrappedKey:
     """The file key under the root key, as it stands in vault.seal."""
     with kdf.derive(root, 1, ROOT) as parent:
         aad = aead.context("file-key", vault_id, "-", "vault.db", number, root_version)
@@ -93,7 +95,7 @@ def unwrap_file_key(file: SealFile, root: Guarded, wrapped: WrappedKey) -> Guard
         return aead.unwrap(parent, from_text(wrapped.wrapped), aad)
 
 
-# -- opening ------------------------------------------------------------------------------------------
+# -- opening -----------------------------------------------------------------------------------
 
 
 def open_vault(folder: Folder, file: SealFile, root: Guarded, clock: Clock, leave: Leave) -> Opened:
@@ -142,7 +144,9 @@ def _open_rows(
     if newest is not None and not leave.clock:
         behind = parse_instant(newest) - clock.now()
         if behind > CLOCK_MAY_LAG:
-            raise ClockBehind(f"the clock is {behind // MINUTE} minutes behind the newest audit row")
+            raise ClockBehind(
+                f"the clock is {behind // MINUTE} minutes behind the newest audit row"
+            )
 
 
 def _check_generation(connection: Connection, file: SealFile, leave: Leave) -> None:
@@ -200,7 +204,7 @@ def _place(key_id: str) -> str:
     return f"signing_key:{key_id}:private_key"
 
 
-# -- making -------------------------------------------------------------------------------------------
+# -- making ------------------------------------------------------------------------------------
 
 
 def make_vault(

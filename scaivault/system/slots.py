@@ -33,7 +33,12 @@ _STATE: Final = "SELECT id, created_by, last_used_at, last_verified_at, last_err
 
 
 def new_slot(
-    kind: Kind, slot_id: str, body: wire.SlotBody, created: Created, root: Guarded, file: Mapping[str, Any]
+    kind: Kind,
+    slot_id: str,
+    body: wire.SlotBody,
+    created: Created,
+    root: Guarded,
+    file: Mapping[str, Any],
 ) -> Slot:
     """A slot that holds ``root``; ``file``: vault_id, root_key_version, now."""
     slot = Slot(
@@ -58,19 +63,21 @@ def wanted(body: wire.SlotBody) -> Wanted:
     )
 
 
-def credential(body: wire.CredentialBody | wire.SlotCredential, *, shares: bool = True) -> Credential:
+def credential(
+    body: wire.CredentialBody | wire.SlotCredential, *, shares: bool = True
+) -> Credential:
     """Exactly one credential of a request; 422 naming the choice otherwise."""
-    given = {
-        "passphrase": body.passphrase,
-        "shares": tuple(body.shares or ()) if shares else (),
-        "key": getattr(body, "key", None),
-        "auto": getattr(body, "auto", False),
-    }
-    sent = [name for name, value in given.items() if value]
+    given = Credential(
+        passphrase=body.passphrase,
+        shares=tuple(body.shares or ()) if shares else (),
+        key=body.key if isinstance(body, wire.CredentialBody) else None,
+        auto=isinstance(body, wire.CredentialBody) and body.auto,
+    )
+    sent = [name for name in ("passphrase", "shares", "key", "auto") if getattr(given, name)]
     if len(sent) != 1:
         choice = "passphrase, shares, key or auto" if shares else "passphrase, share, key or auto"
         raise faults({sent[1] if len(sent) > 1 else "passphrase": f"send exactly one of {choice}"})
-    return Credential(**{sent[0]: given[sent[0]]})
+    return given
 
 
 class Slots:
@@ -80,9 +87,9 @@ class Slots:
         self._system: Final = system
         self._turn: Final = asyncio.Lock()  # one change of vault.seal at a time
 
-    # -- look ---------------------------------------------------------------------------------------
+    # -- look ----------------------------------------------------------------------------------
 
-    async def list(self, caller: Caller, _request: Any) -> wire.SlotList:
+    async def table(self, caller: Caller, _request: Any) -> wire.SlotList:
         """All slots."""
         vault, file = self._system.opened()
 
@@ -110,7 +117,7 @@ class Slots:
             last_error=error,
         )
 
-    # -- add ----------------------------------------------------------------------------------------
+    # -- add -----------------------------------------------------------------------------------
 
     async def add(self, caller: Caller, request: wire.NewSlot) -> wire.SlotInfo:
         """A further way to open the vault; it is opened once before the answer."""
@@ -156,7 +163,7 @@ class Slots:
             "now": instant(self._system.clock.now()),
         }
 
-    # -- verify -------------------------------------------------------------------------------------
+    # -- verify --------------------------------------------------------------------------------
 
     async def verify(self, caller: Caller, request: wire.VerifySlot) -> wire.Verified:
         """Whether a credential opens a slot; the vault stays as it is."""
@@ -168,11 +175,11 @@ class Slots:
         shares = body.shares or ([body.share] if body.share else [])
         if slot.type == "shamir" and not shares:
             raise faults({"shares": "a shamir slot is verified with its shares"})
-        valid, complete, known = False, True, []
+        known: list[int] = []
         if slot.type == "shamir":
             valid, complete, known = self._verify_shares(file, slot, shares)
         else:
-            valid = await self._opens(file, slot, body)
+            valid, complete = await self._opens(file, slot, body), True
 
         def verify(tx: Transaction) -> None:
             tx.note(valid=valid, complete=complete)
@@ -216,7 +223,7 @@ class Slots:
         finally:
             collection.wipe()
 
-    # -- remove -------------------------------------------------------------------------------------
+    # -- remove --------------------------------------------------------------------------------
 
     async def remove(self, caller: Caller, request: wire.RemoveSlot) -> None:
         """Take a slot away, but never the last one, nor the last portable one; and unless forced
@@ -257,14 +264,14 @@ class Slots:
             raise Refusal("slot_not_found", "there is no such slot", id=slot_id[:64])
         return slot
 
-    # -- the root key -------------------------------------------------------------------------------
+    # -- the root key --------------------------------------------------------------------------
 
     async def rotate_root(self, caller: Caller, request: wire.RotateRoot) -> wire.RootRotated:
         """Another root key, and every slot wrapped anew; secrets are not rewritten.
 
         Three steps, so that a stop anywhere leaves a vault that opens: the new wraps as further
         rows; then vault.seal; then the old rows go."""
-        vault, _ = self._system.opened()
+        self._system.opened()
         async with self._turn:
             file = self._system.file
             version = file.root_key_version + 1
@@ -360,7 +367,7 @@ class Slots:
 
         await vault.gate.change(caller, Act("root_rotate"), finish)
 
-    # -- the file key -------------------------------------------------------------------------------
+    # -- the file key --------------------------------------------------------------------------
 
     async def _rekey(self, caller: Caller) -> None:
         """Another file key: announced in vault.seal first, so that either key is found there
@@ -371,9 +378,7 @@ class Slots:
             wrapped = self._system.wrap_file_key(number, key)
             await self._step(caller, "file_key_announced", number, file_key_next=wrapped)
             await vault.rekey(key)
-        await self._step(
-            caller, "file_key_replaced", number, file_key=wrapped, file_key_next=UNSET
-        )
+        await self._step(caller, "file_key_replaced", number, file_key=wrapped, file_key_next=UNSET)
 
     async def _step(self, caller: Caller, stage: str, number: int, **fields: Any) -> None:
         vault, _ = self._system.opened()
@@ -384,7 +389,7 @@ class Slots:
 
         await vault.gate.change(caller, Act("root_rotate"), step)
 
-    # -- vault.seal ---------------------------------------------------------------------------------
+    # -- vault.seal ----------------------------------------------------------------------------
 
     def store(self, tx: Transaction, **fields: Any) -> None:
         """The next vault.seal, as the last step of a change: the file goes first, the row follows

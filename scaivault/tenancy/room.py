@@ -45,7 +45,7 @@ class Tenancy:
         for row in connection.execute("SELECT id, partner_id, name, slug, status FROM tenant"):
             self.tenants[row[0]] = Tenant(*row)
 
-    # -- who acts where ---------------------------------------------------------------------------
+    # -- who acts where ------------------------------------------------------------------------
 
     def resolve(self, caller: Caller, named: str | None) -> None:
         """Set the tenant acted upon: the one named, else the token's own.
@@ -71,7 +71,14 @@ class Tenancy:
         caller.partner_id = tenant.partner_id
         caller.by_role = _covers(principal, tenant)
 
-    # -- founding ---------------------------------------------------------------------------------
+    def places(self, owner: str) -> tuple[str | None, str | None]:
+        """(tenant, partner) of an owner of rows; partner secrets have no tenant."""
+        if owner.startswith("ptn_"):
+            return None, owner
+        tenant = self.tenants.get(owner)
+        return owner, None if tenant is None else tenant.partner_id
+
+    # -- founding ------------------------------------------------------------------------------
 
     def found_partner(self, tx: Transaction, name: str, slug: str) -> Partner:
         """A partner with its master key."""

@@ -12,25 +12,26 @@ Limit = Annotated[int, Meta(ge=1, le=200)]
 
 
 class WriteOptions(Struct, forbid_unknown_fields=True, frozen=True):
-    """Settings of a secret; what is left out keeps its stored value, null clears."""
+    """Settings of a secret. What is left out keeps its stored value; null clears expiry and
+    links, and is the same as left out elsewhere."""
 
-    max_versions: MaxVersions | None = None
-    expires_in: str | None = None
+    max_versions: MaxVersions = 0
+    expires_in: str = ""
     expires_at: str | UnsetType | None = UNSET
     rotation_policy_id: str | UnsetType | None = UNSET
     secret_policy_id: str | UnsetType | None = UNSET
-    notify_before: list[str] | str | None = None
-    cas: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    notify_before: Annotated[list[str], Meta(max_length=64)] | str | UnsetType | None = UNSET
+    cas: Annotated[int, Meta(ge=0, le=2**53 - 1)] | UnsetType | None = UNSET
 
 
 class WriteBody(Struct, forbid_unknown_fields=True, frozen=True):
     """``data`` or ``generate_from``, exactly one of them."""
 
-    data: Raw | None = None
-    generate_from: str | None = None
-    secret_type: str | None = None
-    metadata: Raw | None = None
-    options: WriteOptions | None = None
+    data: Raw | UnsetType = UNSET
+    generate_from: str = ""
+    secret_type: str = ""
+    metadata: Raw | UnsetType = UNSET
+    options: WriteOptions = WriteOptions()
 
 
 class WriteSecret(Struct, frozen=True):

@@ -105,11 +105,16 @@ def _offline(
         raise usage(f"{source} does not exist")
     key = ask.from_file(public_key).strip() if public_key is not None else None
     # Opens the database and its keys: server parts, about 100 ms to import.
+    from scaivault.storage.folder import StartRefused
     from scaivault.system.offline import verify
 
-    report: dict[str, Any] = verify(
-        path, credential=credential, from_seq=from_seq, expect=expect, public_key=key
-    )
+    try:
+        report: dict[str, Any] = verify(
+            path, credential=credential, from_seq=from_seq, expect=expect, public_key=key
+        )
+    except StartRefused as refused:
+        code = "damaged" if refused.exit_code == DAMAGE else "start_refused"
+        raise Failure(code, refused.message, refused.exit_code) from None
     return report
 
 

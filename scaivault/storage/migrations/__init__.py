@@ -44,11 +44,11 @@ class SchemaForeign(Exception):
 
 def steps() -> list[Step]:
     """All steps in order, numbered from 1 without a gap."""
-    found = []
-    for entry in resources.files(__package__).iterdir():
-        if match := _NAME.match(entry.name):
-            found.append(Step(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
-    found.sort()
+    found = sorted(
+        Step(int(match[1]), match[2], entry.read_text(encoding="utf-8"))
+        for entry in resources.files(__package__).iterdir()
+        if (match := _NAME.match(entry.name))
+    )
     if [step.number for step in found] != list(range(1, len(found) + 1)):
         raise SchemaForeign("migrations are not numbered from 1 without a gap")
     return found

@@ -1,0 +1,317 @@
+"""All of HTTP in one place: a request becomes a verb's call, and its result an answer.
+
+The checks stand in the order of the contract: limits, seal, route, caller, rate, tenant, scope and
+role, body and parameters; policy and everything behind it are the gate's. A refusal before the
+gate is ledgered here; what is refused before the caller is looked at leaves no row."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from scaivault.crypto.memory import Wiped
+from scaivault.errors import Refusal
+from scaivault.gate.caller import RANK, Caller
+from scaivault.gate.gate import Act, unavailable
+from scaivault.gate.limits import BY_ADDRESS, Allowance, Limits, Quiet, RateLimited, address_key
+from scaivault.gate.once import Once, Replay
+from scaivault.http import answers
+from scaivault.http.answers import COMMON, PUBLIC, Answer
+from scaivault.http.decode import Decoder
+from scaivault.http.identify import Identify, bearer
+from scaivault.http.request import Receive, Request, Scope, Send
+from scaivault.http.router import Match, Router, parameter
+from scaivault.http.routes import Route
+from scaivault.storage.database import StorageFailed
+
+if TYPE_CHECKING:
+    from scaivault.http.meter import Meter
+    from scaivault.system.room import System
+    from scaivault.vault import Vault
+
+log = logging.getLogger("scaivault.http")
+
+Verb = Callable[[Caller, Any], Awaitable[Any]]
+_KEY_LONGEST: Final = 255
+
+
+class Endpoint:
+    """The application behind the server. ``rooms`` finds the verbs: those of the open vault, and
+    those that answer while there is none."""
+
+    def __init__(
+        self,
+        routes: tuple[Route, ...],
+        system: System,
+        identify: Identify,
+        limits: Limits,
+        meter: Meter,
+    ) -> None:
+        self._router: Final = Router(routes)
+        self._system: Final = system
+        self.identify: Final = identify
+        self.limits: Final = limits
+        self._quiet: Final = Quiet(system.clock)
+        self._meter: Final = meter
+        self._decoder: Final = Decoder(system.settings.server.max_body)
+        self.always: dict[str, Any] = {}
+        self._verbs: dict[str, Verb] = {}
+        self._verbs_of: object = None
+
+    # -- one request ---------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        exchange = _Exchange()
+        vault = self._system.vault
+        if vault is not None:
+            vault.inflight += 1
+        try:
+            answer = await self._answer(request, exchange)
+        except asyncio.CancelledError:
+            return  # the client is gone
+        finally:
+            if vault is not None:
+                vault.inflight -= 1
+            if exchange.route is not None:
+                self._meter.ended(exchange.route)
+        await self._send(send, request, exchange, answer)
+
+    async def _answer(self, request: Request, exchange: _Exchange) -> Answer:
+        try:
+            caller = exchange.caller = self.identify.caller(request)
+            return await self._handle(request, caller, exchange)
+        except Refusal as refusal:
+            return await self._refused(request, exchange, refusal)
+        except (Wiped, StorageFailed):
+            return await self._refused(request, exchange, _sealing())
+        except Exception as error:
+            log.error("a defect: %s", type(error).__name__, exc_info=error)
+            defect = Refusal("internal_error", "the server failed at this request; it is recorded")
+            return await self._refused(request, exchange, defect)
+
+    async def _handle(self, request: Request, caller: Caller, exchange: _Exchange) -> Answer:
+        vault = self._system.vault
+        match = None
+        if vault is None or vault.closing:
+            match = self._sealed_route(request)
+        if match is None:
+            match = self._router.match(request.method, request.path)
+        route = exchange.route = match.route
+        self._meter.started(route)
+        verb = self._verb(route)
+        if not route.open:
+            await self._authenticate(request, caller)
+        self._limit(caller, route, exchange)
+        if route.open:
+            caller.local = self.identify.is_local(request)
+        else:
+            self._resolve(request, caller, match)
+            _check_rights(caller, route)
+        parameters = {name: parameter(name, raw) for name, raw in match.raw.items()}
+        exchange.path = parameters.get("path")
+        decoded, body = await self._decoder.request(request, route, parameters)
+        self._remember_key(request, caller, route, body)
+        return self._told(caller, route, await verb(caller, decoded))
+
+    def _sealed_route(self, request: Request) -> Match:
+        """Of a sealed vault only some endpoints are there."""
+        match = None
+        try:
+            match = self._router.match(request.method, request.path)
+        except Refusal as refusal:
+            if refusal.code == "method_not_allowed":
+                raise
+        if match is None or not match.route.sealed:
+            if not self._system.initialized:
+                raise Refusal("not_initialized", "this vault was never set up; call init first")
+            raise Refusal("sealed", "the vault is sealed; an operator has to unseal it")
+        return match
+
+    def _verb(self, route: Route) -> Verb:
+        """The bound method of a route; looked up once for each vault that is opened."""
+        vault = self._system.vault
+        if vault is not self._verbs_of:
+            self._verbs, self._verbs_of = {}, vault
+        verb = self._verbs.get(route.verb)
+        if verb is None:
+            room, _, name = route.verb.partition(".")
+            owner = self.always.get(room) or getattr(vault, room)
+            verb = self._verbs[route.verb] = getattr(owner, name)
+        return verb
+
+    # -- who, how often, where -----------------------------------------------------------------
+
+    async def _authenticate(self, request: Request, caller: Caller) -> None:
+        vault = self._open_vault()
+        address = address_key(caller.source_ip)
+        try:
+            self.limits.require(address, "auth_failed")
+            caller.principal = await vault.identity.authenticate(bearer(request), caller.now)
+        except Refusal as refusal:
+            if refusal.status == 401:
+                self.limits.take(address, "auth_failed")
+            raise
+
+    def _limit(self, caller: Caller, route: Route, exchange: _Exchange) -> None:
+        category = route.category
+        if category is None:
+            return
+        if category in BY_ADDRESS or caller.principal is None:
+            key = address_key(caller.source_ip)
+        else:
+            principal = caller.principal
+            key = f"{principal.tenant_id}/{principal.identity_id}"
+        exchange.allowance = self.limits.take(key, category)
+
+    def _resolve(self, request: Request, caller: Caller, match: Match) -> None:
+        header = request.header(b"x-tenant-id")
+        named = parameter("tenant_id", match.tenant) if match.tenant is not None else None
+        if header is not None:
+            told = header.decode("latin-1")[:64]
+            if named is not None and named != told:
+                caller.notes["header_tenant_id"] = "".join(c for c in told if c.isprintable())
+            named = named or told
+        self._open_vault().tenancy.resolve(caller, named)
+
+    def _open_vault(self) -> Vault:
+        vault = self._system.vault
+        if vault is None:
+            raise _sealing()
+        return vault
+
+    # -- idempotency ---------------------------------------------------------------------------
+
+    def _remember_key(self, request: Request, caller: Caller, route: Route, body: bytes) -> None:
+        key = request.header(b"idempotency-key")
+        if key is None or route.open or route.method not in ("POST", "PUT"):
+            return
+        if not 0 < len(key) <= _KEY_LONGEST or not all(33 <= byte <= 126 for byte in key):
+            raise Refusal(
+                "invalid_request",
+                "Idempotency-Key must be 1 to 255 visible ASCII characters",
+                reason="idempotency_key",
+            )
+        name = "\n".join((caller.identity_id or "", caller.tenant_id or "", request.method))
+        digest = hashlib.blake2b(request.query + b"\n" + body, digest_size=32).digest()
+        caller.once = Once(
+            self._open_vault().keyring.once_hash(
+                name.encode() + b"\n" + request.path + b"\n" + key
+            ),
+            digest,
+            lambda outcome: answers.keep(outcome, self._kept(route, outcome)),
+        )
+
+    def _kept(self, route: Route, outcome: Any) -> Answer | None:
+        """The answer to keep: without what is told once only."""
+        if isinstance(outcome, Refusal):
+            return None
+        without = getattr(outcome, "without_secrets", None)
+        return _plain(route, without() if without is not None else outcome)
+
+    def _told(self, caller: Caller, route: Route, result: Any) -> Answer:
+        if isinstance(result, Replay):
+            return answers.again(result.answer, caller.request_id)
+        return _plain(route, result)
+
+    # -- refusals ------------------------------------------------------------------------------
+
+    async def _refused(self, request: Request, exchange: _Exchange, refusal: Refusal) -> Answer:
+        caller, route = exchange.caller, exchange.route
+        if isinstance(refusal, RateLimited):
+            exchange.allowance = refusal.allowance
+        try:
+            if caller is not None and route is not None and not refusal.recorded:
+                await self._record(request, exchange, caller, route, refusal)
+        except Refusal as worse:
+            refusal = worse
+        except StorageFailed as failed:
+            refusal = unavailable(failed)
+        self._meter.refused(refusal)
+        return answers.refused(refusal, caller.request_id if caller is not None else "")
+
+    async def _record(
+        self, request: Request, exchange: _Exchange, caller: Caller, route: Route, refusal: Refusal
+    ) -> None:
+        vault = self._system.vault
+        if vault is None or refusal.code in ("sealed", "not_initialized"):
+            return
+        act = Act(route.action, path=exchange.path)
+        if refusal.status == 401 and refusal.code != "unseal_failed":
+            act = Act("auth_failed")
+            act.extra["route"] = f"{route.method} {route.path}"
+        if refusal.code == "rate_limited":
+            category = str(refusal.details["category"])
+            who = caller.identity_id if caller.principal is not None else None
+            key = who or address_key(caller.source_ip)
+            suppressed = self._quiet.refused(key, category)
+            if suppressed is None:
+                return
+            act.extra.update(category=category, suppressed=suppressed)
+        await vault.gate.refuse(caller, act, refusal)
+
+    # -- sending -------------------------------------------------------------------------------
+
+    async def _send(
+        self, send: Send, request: Request, exchange: _Exchange, answer: Answer
+    ) -> None:
+        caller, route = exchange.caller, exchange.route
+        public = route is not None and route.public and answer.status == 200
+        headers = [
+            (b"x-request-id", caller.request_id.encode() if caller is not None else b""),
+            (b"content-length", b"%d" % len(answer.body)),
+            *(PUBLIC if public else COMMON),
+            *answer.headers,
+        ]
+        if exchange.allowance is not None:
+            headers += answers.limited(exchange.allowance)
+        body = b"" if request.method == "HEAD" else answer.body
+        self._meter.answered(request, route, caller, answer.status)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+class _Exchange:
+    """What is known of a request so far."""
+
+    __slots__ = ("allowance", "caller", "path", "route")
+
+    def __init__(self) -> None:
+        self.caller: Caller | None = None
+        self.route: Route | None = None
+        self.path: str | None = None
+        self.allowance: Allowance | None = None
+
+
+def _plain(route: Route, result: Any) -> Answer:
+    status = route.status
+    if route.created is not None and result.created:
+        status = route.created
+    if isinstance(result, Answer):
+        return result
+    return answers.ok(status, result, etag=route.etag)
+
+
+def _check_rights(caller: Caller, route: Route) -> None:
+    """Scope, then role."""
+    principal = caller.principal
+    if principal is None:
+        raise Refusal("authentication_required", "this call needs a token")
+    lacking = route.scopes and principal.scopes.isdisjoint((*route.scopes, "admin"))
+    if lacking:
+        raise Refusal(
+            "insufficient_scope",
+            f"this call needs the scope {route.scopes[0]}",
+            required_scope=route.scopes[0],
+        )
+    if route.role is not None and principal.rank < RANK[route.role]:
+        raise Refusal(
+            "forbidden", f"this call takes the role {route.role}", required_role=route.role
+        )
+
+
+def _sealing() -> Refusal:
+    return Refusal("sealed", "the vault is sealed; an operator has to unseal it")

@@ -1,0 +1,110 @@
+"""Who sends a request: client address, bearer token, and what the ledger keeps of the sender."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from scaivault.clock import Clock
+from scaivault.errors import Refusal
+from scaivault.gate.caller import Caller
+from scaivault.http.request import Request
+from scaivault.ids import timed_id
+from scaivault.wire.addresses import Range, in_ranges, parse_address
+
+_BEARER: Final = re.compile(rb"bearer +([!-~]{1,16384}) *\Z", re.IGNORECASE)
+_CLIENT_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
+_FOR: Final = re.compile(rb'(?:^|[;,])\s*for=("?)([^";,\s]+)\1', re.IGNORECASE)
+_AGENT_LONGEST: Final = 256
+
+
+class Identify:
+    """``trusted``: proxies whose forwarding headers are believed; ``local_from``: addresses that
+    count as this host."""
+
+    def __init__(self, clock: Clock, trusted: Sequence[Range], local_from: Sequence[Range]) -> None:
+        self._clock: Final = clock
+        self.trusted = tuple(trusted)
+        self._local_from: Final = tuple(local_from)
+
+    def caller(self, request: Request) -> Caller:
+        """The caller of a request before his token is looked at."""
+        now = self._clock.now()
+        client = request.scope.get("client")
+        peer = _canonical(client[0]) if client else None
+        caller = Caller(
+            request_id=timed_id("req_", now),
+            source_ip=peer if not self.trusted else self._source(request, peer),
+            user_agent=_agent(request.header(b"user-agent") or b""),
+            started=self._clock.monotonic(),
+            now=now,
+        )
+        theirs = request.header(b"x-request-id")
+        if theirs is not None and _CLIENT_ID.match(theirs):
+            caller.notes["client_request_id"] = theirs.decode()
+        return caller
+
+    def is_local(self, request: Request) -> bool:
+        """From this host, and not handed on by a proxy on it; or from ``seal.local_from``."""
+        client = request.scope.get("client")
+        if client is None:  # a Unix socket
+            return True
+        for name in (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"):
+            if request.headers(name):
+                return False
+        peer = parse_address(client[0])
+        return peer.is_loopback or in_ranges(peer, self._local_from)
+
+    def _source(self, request: Request, peer: str | None) -> str | None:
+        """The right-most hop that is no trusted proxy, if the peer is one."""
+        if peer is None or not in_ranges(parse_address(peer), self.trusted):
+            return peer
+        source = peer
+        for hop in reversed(_hops(request)):
+            try:
+                source = _canonical(hop)
+            except ValueError:
+                return source
+            if not in_ranges(parse_address(source), self.trusted):
+                return source
+        return source
+
+
+def bearer(request: Request) -> str:
+    """The token of the one Authorization header; ``authentication_required`` otherwise."""
+    try:
+        value = request.header(b"authorization")
+    except Refusal:
+        value = b""
+    match = _BEARER.match(value) if value is not None else None
+    if match is None:
+        raise Refusal("authentication_required", "send one header: Authorization: Bearer <token>")
+    return match[1].decode("ascii")
+
+
+def _hops(request: Request) -> list[str]:
+    forwarded = b",".join(request.headers(b"forwarded"))
+    if forwarded:
+        return [_host(match[2].decode("latin-1")) for match in _FOR.finditer(forwarded)]
+    listed = b",".join(request.headers(b"x-forwarded-for"))
+    return [_host(hop.strip().decode("latin-1")) for hop in listed.split(b",") if hop.strip()]
+
+
+def _host(hop: str) -> str:
+    """Without brackets and port."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+
+
+@lru_cache(maxsize=4096)
+def _canonical(address: str) -> str:
+    return str(parse_address(address))
+
+
+@lru_cache(maxsize=1024)
+def _agent(raw: bytes) -> str | None:
+    text = raw[:_AGENT_LONGEST].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else " " for c in text)[:_AGENT_LONGEST] or None

@@ -1,0 +1,130 @@
+"""From method and undecoded path to a route.
+
+Templates: ``{name}`` is one segment, percent-decoded once; ``{path*}`` is a secret path, one or
+more segments taken literally. Of two templates that fit, the one with more fixed text wins, so a
+secret path never swallows ``/v1/secrets/metadata/…`` or ``…/versions``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from scaivault.errors import Refusal
+from scaivault.gate.paths import check_path, path_from_target
+from scaivault.http.routes import Route
+
+_PART: Final = re.compile(r"\{(\w+)(\*?)\}")
+_TENANT: Final = re.compile(rb"/v1/t/([^/]+)(/.+)\Z")
+_SECRETS: Final = b"/v1/secrets/"
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Match(NamedTuple):
+    """A route, the raw texts of its parameters, and the tenant that the path names."""
+
+    route: Route
+    raw: dict[str, bytes]
+    tenant: bytes | None
+
+
+class _Template(NamedTuple):
+    pattern: re.Pattern[bytes]
+    routes: dict[str, Route]
+    fixed: int  # how much of it is literal
+
+
+class Router:
+    """Compiled once from the table."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._fixed: dict[bytes, dict[str, Route]] = {}
+        grouped: dict[str, dict[str, Route]] = {}
+        for route in routes:
+            if "{" in route.path:
+                grouped.setdefault(route.path, {})[route.method] = route
+            else:
+                self._fixed.setdefault(route.path.encode(), {})[route.method] = route
+        self._templates: Final = sorted(
+            (_compiled(path, methods) for path, methods in grouped.items()),
+            key=lambda template: -template.fixed,
+        )
+        # The most used template needs no search: the last resort under /v1/secrets/.
+        self._secret: Final = grouped.get("/v1/secrets/{path*}", {})
+
+    def match(self, method: str, path: bytes) -> Match:
+        """The route of a request. ``not_found``, ``method_not_allowed`` (``invalid_path`` where a
+        reserved secret path is in the way)."""
+        tenant = None
+        if path.startswith(b"/v1/t/") and (named := _TENANT.match(path)) is not None:
+            tenant, path = named[1], b"/v1" + named[2]
+        methods = self._fixed.get(path)
+        if methods is not None:
+            return _chosen(methods, method, {}, tenant)
+        fitting = []
+        for template in self._templates:
+            found = template.pattern.match(path)
+            if found is None:
+                continue
+            if method in template.routes:
+                return _chosen(template.routes, method, found.groupdict(), tenant)
+            fitting.append(template.routes)
+        if path == _SECRETS or fitting:
+            _refuse_method(path, fitting)
+        raise _not_found()
+
+
+def _chosen(
+    methods: dict[str, Route], method: str, raw: dict[str, bytes], tenant: bytes | None
+) -> Match:
+    route = methods.get(method)
+    if route is None:
+        raise _not_allowed(methods)
+    if tenant is not None and not route.tenant:
+        raise _not_found()
+    return Match(route, raw, tenant)
+
+
+def _refuse_method(path: bytes, fitting: list[dict[str, Route]]) -> None:
+    if path.startswith(_SECRETS):
+        check_path(path_from_target(path[len(_SECRETS) :]))
+    raise _not_allowed({method: route for routes in fitting for method, route in routes.items()})
+
+
+def _not_found() -> Refusal:
+    return Refusal("not_found", "there is no such endpoint")
+
+
+def _not_allowed(methods: Iterable[str]) -> Refusal:
+    allowed = [method for method in _METHODS if method in set(methods)]
+    return Refusal(
+        "method_not_allowed", f"this endpoint takes {', '.join(allowed)}", allowed=allowed
+    )
+
+
+def _compiled(path: str, methods: dict[str, Route]) -> _Template:
+    pattern, fixed, last = "", 0, 0
+    for part in _PART.finditer(path):
+        literal = path[last : part.start()]
+        pattern += re.escape(literal) + (
+            f"(?P<{part[1]}>.*)" if part[2] else f"(?P<{part[1]}>[^/]+)"
+        )
+        fixed, last = fixed + len(literal), part.end()
+    pattern += re.escape(path[last:])
+    return _Template(
+        re.compile(pattern.encode() + rb"\Z", re.DOTALL), methods, fixed + len(path) - last
+    )
+
+
+def parameter(name: str, raw: bytes) -> str:
+    """The value of one parameter of a path."""
+    if name == "path":
+        return path_from_target(raw)
+    try:
+        text = unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        text = ""
+    if not text or not text.isprintable() or "/" in text:
+        raise Refusal("not_found", "there is no such endpoint")
+    return text

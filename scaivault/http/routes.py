@@ -1,0 +1,122 @@
+"""The whole API: one line per endpoint.
+
+``room.verb`` names what is called: a room of the open vault, or ``system``/``health``, which answer
+while it is sealed too. ``scopes``: any one of them suffices; None: any token; ``open``: no token.
+``action`` is what the ledger calls a request that is refused before it reaches its room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from msgspec import Struct
+
+from scaivault.wire import audit, identity, secrets, system
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An endpoint. ``created``: the status when the answer says that it made something new."""
+
+    method: str
+    path: str
+    verb: str
+    request: type[Struct]
+    answer: Any
+    action: str
+    category: str | None = None
+    scopes: tuple[str, ...] = ()
+    role: str | None = None
+    status: int = 200
+    created: int | None = None
+    open: bool = False
+    etag: bool = False
+    sealed: bool = False  # answers while the vault is sealed
+    form: bool = False  # also takes a form body
+    public: bool = False  # a published document, which may be cached
+    tenant: bool = False  # also under /v1/t/{tenant_id}/
+
+    @property
+    def room(self) -> str:
+        return self.verb.partition(".")[0]
+
+
+def _secrets(method: str, path: str, verb: str, request: Any, answer: Any, scope: str, category: str, action: str, **more: Any) -> Route:  # fmt: skip
+    return Route(
+        method, path, f"secrets.{verb}", request, answer, action, f"secrets_{category}",
+        (f"secrets:{scope}",), tenant=True, **more,
+    )  # fmt: skip
+
+
+def _system(method: str, path: str, verb: str, request: Any, answer: Any, action: str, **more: Any) -> Route:  # fmt: skip
+    settings: dict[str, Any] = {
+        "category": "system_admin", "scopes": ("admin",), "role": "super_admin", **more,
+    }  # fmt: skip
+    return Route(method, f"/v1/system/{path}", verb, request, answer, action, **settings)
+
+
+# fmt: off
+ROUTES: Final[tuple[Route, ...]] = (
+    # -- secrets
+    _secrets("GET", "/v1/secrets", "listing", secrets.ListSecrets, secrets.SecretPage, "list", "list", "list"),
+    _secrets("GET", "/v1/secrets/metadata/{path*}", "metadata", secrets.SecretPath, secrets.SecretInfo, "list", "list", "list"),
+    _secrets("GET", "/v1/secrets/{path*}/versions", "versions", secrets.SecretPath, secrets.VersionList, "list", "list", "list"),
+    _secrets("POST", "/v1/secrets/{path*}/restore", "restore", secrets.SecretPath, secrets.SecretInfo, "write", "write", "restore"),
+    _secrets("GET", "/v1/secrets/{path*}", "read", secrets.ReadSecret, secrets.SecretValue, "read", "read", "read", etag=True),
+    _secrets("PUT", "/v1/secrets/{path*}", "write", secrets.WriteSecret, secrets.Updated | secrets.Created, "write", "write", "write", created=201, etag=True),
+    _secrets("DELETE", "/v1/secrets/{path*}", "delete", secrets.DeleteSecret, secrets.Deleted, "delete", "delete", "delete"),
+    # -- who is calling
+    Route("GET", "/v1/auth/whoami", "identity.whoami", identity.Nothing, identity.WhoAmI, "auth_read", "auth_info"),
+    Route("GET", "/v1/auth/tokens/{id}", "identity.token", identity.TokenId, identity.TokenInfo, "auth_read", "auth_tokens"),
+    Route("DELETE", "/v1/auth/tokens/{id}", "identity.revoke", identity.TokenId, None, "token_revoke", "auth_tokens", status=204),
+    Route("GET", "/v1/auth/config", "published.config", identity.Nothing, identity.IssuerConfig, "auth_read", open=True, public=True),
+    Route("POST", "/v1/auth/token", "identity.grant", identity.Grant, identity.AccessToken, "auth_failed", "auth_grant", open=True, form=True),
+    Route("POST", "/oauth/token", "identity.grant", identity.Grant, identity.AccessToken, "auth_failed", "auth_grant", open=True, form=True),
+    Route("GET", "/.well-known/jwks.json", "published.key_set", identity.Nothing, identity.KeySet, "auth_read", open=True, public=True),
+    Route("GET", "/.well-known/openid-configuration", "published.discovery", identity.Nothing, identity.OpenIdConfiguration, "auth_read", open=True, public=True),
+    # -- service accounts
+    Route("POST", "/v1/identity/service-accounts", "accounts.create", identity.NewAccount, identity.Account, "identity_create", "identity_admin", ("identity:admin",), status=201),
+    Route("GET", "/v1/identity/service-accounts/{id}", "accounts.get", identity.AccountId, identity.Account, "identity_read", "identity_read", ("identity:read",)),
+    Route("PATCH", "/v1/identity/service-accounts/{id}", "accounts.change", identity.ChangeAccount, identity.Account, "identity_update", "identity_admin", ("identity:admin",)),
+    Route("DELETE", "/v1/identity/service-accounts/{id}", "accounts.delete", identity.AccountId, None, "identity_delete", "identity_admin", ("identity:admin",), status=204),
+    Route("GET", "/v1/identity/service-accounts/{id}/credentials", "accounts.credentials", identity.AccountId, identity.CredentialList, "identity_read", "identity_admin", ("identity:admin",)),
+    Route("POST", "/v1/identity/service-accounts/{id}/credentials", "accounts.add_credential", identity.NewCredential, identity.NewSecret, "credential_create", "identity_admin", ("identity:admin",), status=201),
+    Route("DELETE", "/v1/identity/service-accounts/{id}/credentials/{credential_id}", "accounts.drop_credential", identity.CredentialId, None, "credential_revoke", "identity_admin", ("identity:admin",), status=204),
+    Route("GET", "/v1/identity/service-accounts/{id}/roles", "accounts.roles", identity.AccountId, identity.Roles, "identity_read", "identity_read", ("identity:read",)),
+    Route("PUT", "/v1/identity/service-accounts/{id}/roles", "accounts.change_roles", identity.ChangeRoles, identity.Roles, "role_change", "identity_admin", ("identity:admin",)),
+    Route("GET", "/v1/identity/tenants/{tenant_id}/service-accounts", "accounts.page", identity.ListAccounts, identity.AccountPage, "identity_read", "identity_read", ("identity:read",)),
+    # -- audit
+    Route("GET", "/v1/audit/verify", "audit.verify", audit.VerifyChain, audit.ChainReport, "audit_verify", "audit_query", ("audit:read",), tenant=True),
+    Route("GET", "/v1/audit/checkpoints", "audit.checkpoints", audit.ListCheckpoints, audit.CheckpointPage, "audit_read", "audit_query", ("audit:read",), tenant=True),
+    Route("GET", "/v1/audit/keys", "audit.keys", audit.ListKeys, audit.CheckpointKeys, "audit_read", "audit_query", ("audit:read",), tenant=True),
+    # -- the vault itself
+    _system("GET", "seal-status", "system.seal_status", identity.Nothing, system.SealStatus, "system_read", category=None, scopes=(), role=None, open=True, sealed=True),
+    _system("POST", "init", "system.init", system.Init, system.Initialized, "init", category="unseal", scopes=(), role=None, open=True, sealed=True, status=201),
+    _system("POST", "unseal", "system.unseal", system.Unseal, system.SealStatus, "unseal", category="unseal", scopes=(), role=None, open=True, sealed=True),
+    _system("POST", "root-token", "system.root_token", system.RootToken, system.IssuedRootToken, "token_create", category="unseal", scopes=(), role=None, open=True, status=201),
+    _system("POST", "seal", "system.seal", system.Seal, system.SealStatus, "seal", category=None),
+    _system("GET", "slots", "slots.table", identity.Nothing, system.SlotList, "system_read"),
+    _system("POST", "slots", "slots.add", system.NewSlot, system.SlotInfo, "slot_add", status=201),
+    _system("POST", "slots/{id}/verify", "slots.verify", system.VerifySlot, system.Verified, "slot_verify"),
+    _system("DELETE", "slots/{id}", "slots.remove", system.RemoveSlot, None, "slot_remove", status=204),
+    _system("POST", "rotate-root", "slots.rotate_root", system.RotateRoot, system.RootRotated, "root_rotate"),
+    _system("POST", "tenants/{id}/rotate-key", "keys.rotate_tenant", system.OwnerId, system.KeyRotation, "key_rotate", role="partner_admin", status=202),
+    _system("GET", "tenants/{id}/rotate-key", "keys.tenant_progress", system.OwnerId, system.KeyRotation, "system_read", role="partner_admin"),
+    _system("POST", "partners/{id}/rotate-key", "keys.rotate_partner", system.OwnerId, system.KeyRotation, "key_rotate", role="partner_admin", status=202),
+    _system("GET", "partners/{id}/rotate-key", "keys.partner_progress", system.OwnerId, system.KeyRotation, "system_read", role="partner_admin"),
+    _system("GET", "jobs", "jobs.table", identity.Nothing, system.Jobs, "system_read"),
+    _system("POST", "jobs/pause", "jobs.pause", identity.Nothing, system.Jobs, "job_control"),
+    _system("POST", "jobs/resume", "jobs.resume", identity.Nothing, system.Jobs, "job_control"),
+    # -- probes
+    Route("GET", "/v1/health", "health.alive", identity.Nothing, system.Health, "system_read", open=True, sealed=True),
+    Route("HEAD", "/v1/health", "health.alive", identity.Nothing, system.Health, "system_read", open=True, sealed=True),
+    Route("GET", "/v1/health/ready", "health.ready", identity.Nothing, system.Readiness, "system_read", open=True, sealed=True),
+    Route("HEAD", "/v1/health/ready", "health.ready", identity.Nothing, system.Readiness, "system_read", open=True, sealed=True),
+    Route("GET", "/v1/health/detailed", "health.detailed", identity.Nothing, system.Detailed, "system_read", scopes=("admin",)),
+    Route("GET", "/v1/version", "health.version", identity.Nothing, system.Version, "system_read", open=True, sealed=True),
+    Route("GET", "/v1/openapi.json", "health.openapi", identity.Nothing, dict, "system_read", open=True, public=True),
+)
+# fmt: on
+
+# What a caller without a token may reach. The list is closed: tests hold it to this very set.
+OPEN: Final = frozenset((route.method, route.path) for route in ROUTES if route.open)

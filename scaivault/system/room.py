@@ -1,0 +1,478 @@
+"""The vault from outside: made, opened, closed.
+
+One per process; it outlives every open vault. ``vault`` is there exactly while the vault is
+unsealed. Calls on a sealed vault leave their audit rows in a file that is chained into the ledger
+first thing after the next unseal (``early``)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from scaivault import __version__
+from scaivault.clock import SECOND, Clock, instant
+from scaivault.config import Settings
+from scaivault.crypto.aead import Damaged
+from scaivault.crypto.memory import Guarded
+from scaivault.errors import Refusal, invalid
+from scaivault.gate.caller import Caller, background
+from scaivault.gate.gate import Act
+from scaivault.gate.transaction import Transaction
+from scaivault.ids import random_id, timed_id
+from scaivault.seal.file import SealFile, Slot, WrappedKey, load
+from scaivault.seal.keyring import KeyMissing
+from scaivault.seal.slots import check_slots
+from scaivault.seal.slots.contract import Host
+from scaivault.seal.unsealing import Unsealing
+from scaivault.storage import private
+from scaivault.storage.database import StorageFailed
+from scaivault.storage.file import EngineError, FileDamaged
+from scaivault.storage.folder import Folder, StartRefused
+from scaivault.storage.migrations import SchemaForeign, SchemaNewer
+from scaivault.system import founding
+from scaivault.system.early import EarlyLedger
+from scaivault.system.opening import (
+    ClockBehind,
+    Leave,
+    Opened,
+    SealMismatch,
+    open_vault,
+    seal_mac_key,
+    wrap_file_key,
+)
+from scaivault.system.slots import Slots, credential, used
+from scaivault.wire import system as wire
+from scaivault.wire.values import duration_field
+
+if TYPE_CHECKING:  # the vault stands above this room; it is handed in
+    from scaivault.vault import Vault
+
+log = logging.getLogger("scaivault.system")
+
+_AUTO_PAUSES: Final = (5, 15, 30)  # seconds between automatic attempts; then 60
+_LOOK_AGAIN: Final = 10  # seconds until the clock is looked at again
+
+
+T = TypeVar("T")
+Build = Callable[[Opened], "Vault"]
+
+
+class System:
+    """``build`` makes the rooms over an opened file; ``leave`` is what the operator waved through
+    at this start."""
+
+    def __init__(
+        self, settings: Settings, folder: Folder, clock: Clock, build: Build, leave: Leave
+    ) -> None:
+        self.settings: Final = settings
+        self.folder: Final = folder
+        self.clock: Final = clock
+        self._build: Final = build
+        self._leave = leave
+        argon2 = settings.seal.argon2
+        host = Host(argon2_ops=argon2.ops, argon2_mem_kib=argon2.mem_kib)
+        self.unsealing: Final = Unsealing(host, clock)
+        self.slots: Final = Slots(self)
+        self.vault: Vault | None = None
+        self._file: SealFile | None = None
+        self._early: Final = EarlyLedger(folder.sealed_audit)
+        self._turn: Final = asyncio.Lock()
+        self._reason: str | None = None
+        self._since = clock.now()
+        self._auto_at: int | None = None
+        self._auto_error: str | None = None
+        # (slot type, success | progress | failure) -> calls of unseal, for metrics
+        self.unseal_attempts: Final[dict[tuple[str, str], int]] = {}
+        self.draining = False
+        self.dev_token: str | None = None  # the root token of a vault that is thrown away
+        self.fatal: Callable[[StartRefused], None] = lambda _refused: None
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Read vault.seal, if there is one; ``SealFileInvalid``, ``StartRefused``."""
+        if not self.folder.initialized:
+            return
+        self._file = load(bytes(private.read(self.folder.seal, 256 * 1024 + 1)))
+        self.folder.check(check_slots(self._file, self.unsealing.kinds))
+
+    @property
+    def initialized(self) -> bool:
+        return self._file is not None
+
+    @property
+    def file(self) -> SealFile:
+        """vault.seal as it stands."""
+        if self._file is None:
+            raise Refusal("not_initialized", "this vault was never set up; call init first")
+        return self._file
+
+    @file.setter
+    def file(self, file: SealFile) -> None:
+        self._file = file
+
+    def opened(self) -> tuple[Vault, SealFile]:
+        """The open vault and its vault.seal; ``sealed`` while there is none."""
+        if self.vault is None:
+            raise Refusal("sealed", "the vault is sealed; unseal it first")
+        return self.vault, self.file
+
+    @property
+    def held(self) -> bool:
+        """Somebody sealed the vault until a person opens it."""
+        return self.folder.hold.exists()
+
+    def status(self) -> wire.SealStatus:
+        """What anybody may know."""
+        sealed = self.vault is None
+        state = "sealed" if sealed else "unsealed"
+        return wire.SealStatus(
+            initialized=self.initialized,
+            sealed=sealed,
+            state=state if self.initialized else "uninitialized",
+            reason=self._reason if sealed else None,
+            held=self.held,
+            since=instant(self._since),
+            vault_id=self._file.vault_id if self._file is not None else None,
+            version=__version__,
+            slots=[self._progress(slot) for slot in (self._file.slots if self._file else ())],
+            auto=wire.AutoState(
+                None if self._auto_at is None else instant(self._auto_at), self._auto_error
+            ),
+        )
+
+    async def seal_status(self, _caller: Caller, _request: Any) -> wire.SealStatus:
+        """GET /v1/system/seal-status"""
+        self.unsealing.forget_old_shares()
+        return self.status()
+
+    def _progress(self, slot: Slot) -> wire.SlotProgress:
+        kind = self.unsealing.kinds[slot.type]
+        shown = wire.SlotProgress(slot.id, slot.type, slot.label, kind.auto(slot.params))
+        if slot.type == "shamir":
+            shown.threshold = slot.params["threshold"]
+            shown.shares = slot.params["shares"]
+            shown.progress = len(self.unsealing.collected(slot.id))
+        return shown
+
+    # -- vault.seal ----------------------------------------------------------------------------
+
+    def next_file(self, **fields: Any) -> SealFile:
+        """vault.seal with other fields, one generation on and signed; not written yet."""
+        vault, file = self.opened()
+        with seal_mac_key(vault.keyring.root) as mac:
+            return file.changed(mac, **fields)
+
+    def wrap_file_key(self, number: int, key: Guarded) -> WrappedKey:
+        """A file key under the present root key."""
+        vault, file = self.opened()
+        return wrap_file_key(file.vault_id, vault.keyring.root, file.root_key_version, number, key)
+
+    # -- init ----------------------------------------------------------------------------------
+
+    async def init(self, caller: Caller, request: wire.Init) -> wire.Initialized:
+        """Make the vault. Shares, recovery key and root token are told in this answer only."""
+        act = Act("init")
+        return await self._ledgered(caller, act, lambda: self._init(caller, act, request.body))
+
+    async def _init(self, caller: Caller, act: Act, body: wire.InitBody) -> wire.Initialized:
+        self._check_local(caller)
+        if self.initialized or self._turn.locked():
+            raise Refusal(
+                "invalid_state",
+                "this vault is set up already",
+                reason="already_initialized" if self.initialized else "in_progress",
+            )
+        async with self._turn:
+            vault_id = random_id("vlt_")
+            ttl = self._token_ttl(body.root_token_ttl or "90d", "root_token_ttl")
+            with Guarded.random() as root:
+                made = await founding.make_slots(
+                    self.unsealing.kinds, vault_id, root, body, instant(self.clock.now())
+                )
+                with self.folder.initializing():
+                    copy = founding.copy(root)
+                    self._file = await founding.make_files(
+                        self.folder, vault_id, made, copy, self.clock
+                    )
+                    try:
+                        vault = await self._open(copy)
+                        answer = await self._found(vault, caller, act, body, ttl)
+                    except BaseException:
+                        await self._abandon()
+                        raise
+            self._opened_now(vault)
+        answer.slots = [wire.SlotBrief(slot.id, slot.type, slot.label) for slot in made.slots]
+        answer.shares, answer.recovery_key = made.shares, made.recovery_key
+        return answer
+
+    async def _found(
+        self, vault: Vault, caller: Caller, act: Act, body: wire.InitBody, ttl: int
+    ) -> wire.Initialized:
+        def found(tx: Transaction) -> wire.Initialized:
+            return founding.found(tx, vault, body, ttl, self.dev_token)
+
+        return await vault.gate.change(caller, act, found)
+
+    async def _abandon(self) -> None:
+        vault, self.vault, self._file = self.vault, None, None
+        if vault is not None:
+            await vault.close()
+
+    def _token_ttl(self, text: str, field: str) -> int:
+        seconds = duration_field(field, text)
+        if seconds > self.settings.identity.pat_max_ttl:
+            raise invalid(**{field: "is longer than identity.pat_max_ttl"})
+        return seconds * SECOND
+
+    # -- unseal --------------------------------------------------------------------------------
+
+    async def unseal(self, caller: Caller, request: wire.Unseal) -> wire.SealStatus:
+        """One credential. Already unsealed: nothing is checked."""
+        if self.vault is not None:
+            return self.status()
+        act, body = Act("unseal"), request.body
+        try:
+            status: wire.SealStatus = await self._ledgered(
+                caller, act, lambda: self._unseal(caller, act, body)
+            )
+        except Refusal:
+            self._attempted(act, body, "failure")
+            raise
+        self._attempted(act, body, "progress" if self.vault is None else "success")
+        return status
+
+    def _attempted(self, act: Act, body: wire.CredentialBody, result: str) -> None:
+        """Count an attempt; where no slot is known, as the kind of credential that was sent."""
+        sent = "passphrase" if body.passphrase is not None else "keyfile"
+        if body.share is not None:
+            sent = "shamir"
+        kind = str(act.extra.get("slot_type", "auto" if body.auto else sent))
+        attempts = self.unseal_attempts
+        attempts[kind, result] = attempts.get((kind, result), 0) + 1
+
+    async def _unseal(self, caller: Caller, act: Act, body: wire.CredentialBody) -> wire.SealStatus:
+        file = self.file
+        if body.auto:
+            self._check_local(caller)
+        if body.shares is not None:
+            raise invalid(shares="shares are given one at a time: share")
+        if body.share is not None:
+            credential_free = body.passphrase is None and body.key is None and not body.auto
+            if not credential_free:
+                raise invalid(share="send exactly one of passphrase, share, key or auto")
+            slot = self.unsealing.add_share(file, body.slot_id, body.share)
+            act.extra.update(slot_id=slot.id, slot_type=slot.type)
+            root = self.unsealing.root_of_shares(file, slot)
+            if root is None:
+                act.extra["progress"] = len(self.unsealing.collected(slot.id))
+                self._early.append(caller, act, None, self.clock.now())
+                return self.status()
+        elif body.auto:
+            root, slot = await self.unsealing.auto(file, self._auto_types())
+        else:
+            given = credential(body, shares=False)
+            root, slot = await self.unsealing.root(file, body.slot_id, given)
+        act.extra.update(slot_id=slot.id, slot_type=slot.type)
+        await self._adopt(caller, act, root, slot)
+        self.folder.hold.unlink(missing_ok=True)
+        return self.status()
+
+    def _auto_types(self) -> tuple[str, ...]:
+        """The order of ``seal.auto``; without one, every automatic slot there is."""
+        named = tuple(self.settings.seal.auto)
+        return named or tuple(dict.fromkeys(slot.type for slot in self.file.slots))
+
+    async def _adopt(self, caller: Caller, act: Act, root: Guarded, slot: Slot) -> None:
+        """Open the file with a root key, chain the rows that waited, and let requests in."""
+        async with self._turn:
+            if self.vault is not None:
+                root.wipe()
+                return
+            vault = await self._open(root)
+            try:
+                await self._chain_early(vault, caller)
+                await vault.gate.change(caller, act, lambda tx: used(tx, slot.id))
+            except BaseException:
+                await vault.close()
+                self.vault = None
+                raise
+            self._early.clear()
+            self._opened_now(vault)
+
+    async def _open(self, root: Guarded) -> Vault:
+        try:
+            opened = await asyncio.to_thread(
+                open_vault, self.folder, self.file, root, self.clock, self._leave
+            )
+        except (SealMismatch, ClockBehind, SchemaNewer, SchemaForeign) as error:
+            raise self._not_opened(error) from error
+        except (FileDamaged, EngineError, KeyMissing, Damaged, StorageFailed) as error:
+            raise self._not_opened(error) from error
+        vault = self._build(opened)
+        try:
+            await vault.start()
+        except BaseException:
+            await vault.close()
+            raise
+        return vault
+
+    def _not_opened(self, error: Exception) -> Refusal:
+        log.error("the vault could not be opened: %s", error)
+        reason = "storage_error"
+        if isinstance(error, SealMismatch):
+            reason = "seal_mismatch"
+        elif isinstance(error, ClockBehind):
+            reason = "clock_behind"
+        elif isinstance(error, SchemaNewer | SchemaForeign):
+            self.fatal(StartRefused(f"vault.db was written by a newer program: {error}"))
+        self._reason = reason
+        if reason == "storage_error":
+            return Refusal(
+                "service_unavailable", f"vault.db could not be opened: {error}", reason=reason
+            )
+        return Refusal("invalid_state", str(error), reason=reason)
+
+    async def _chain_early(self, vault: Vault, caller: Caller) -> None:
+        known = await vault.gate.ask(
+            lambda db: db.execute("SELECT value FROM meta WHERE name = 'early_row'").fetchone()
+        )
+        rows = self._early.take(known[0] if known is not None else None, self.clock.now())
+        if not rows:
+            return
+        newest = rows[-1].id
+
+        def remember(tx: Transaction) -> None:
+            tx.execute(
+                "INSERT INTO meta (name, value) VALUES ('early_row', :id)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                {"id": newest},
+            )
+
+        await vault.gate.chain(caller, rows, remember)
+
+    def _opened_now(self, vault: Vault) -> None:
+        self._leave = Leave()
+        self._reason, self._since = None, self.clock.now()
+        self.vault = vault
+        log.info("unsealed")
+
+    async def auto_unseal(self) -> bool:
+        """One attempt without a person; True when no further one is needed."""
+        if self.vault is not None or self._file is None or self.held:
+            return True
+        if not any(
+            self.unsealing.kinds[slot.type].auto(slot.params) and slot.type in self._auto_types()
+            for slot in self._file.slots
+        ):
+            return True
+        now = self._auto_at = self.clock.now()
+        caller = background("unseal", timed_id("req_", now), now, self.clock.monotonic())
+        try:
+            await self.unseal(caller, wire.Unseal(wire.CredentialBody(auto=True)))
+        except Refusal as refused:
+            self._auto_error = refused.message
+            if self._reason not in ("clock_behind", "seal_mismatch", "storage_error"):
+                self._reason = "auto_unseal_failed"
+            return False
+        self._auto_error = None
+        return True
+
+    def auto_pause(self, attempts: int) -> int:
+        """Seconds until the next automatic attempt."""
+        if self._reason == "clock_behind":
+            return _LOOK_AGAIN
+        return _AUTO_PAUSES[attempts - 1] if attempts <= len(_AUTO_PAUSES) else 60
+
+    # -- seal ----------------------------------------------------------------------------------
+
+    async def seal(self, caller: Caller, request: wire.Seal) -> wire.SealStatus:
+        """Stop serving, wipe every key, close the file."""
+        vault, _ = self.opened()
+        act = Act("seal")
+        act.extra["hold"] = request.body.hold
+
+        def hold(tx: Transaction) -> None:
+            if request.body.hold:
+                private.write_atomically(self.folder.hold, b"")
+
+        await vault.gate.change(caller, act, hold)
+        await self.close("manual", keep=1)
+        return self.status()
+
+    async def close(self, reason: str | None, keep: int = 0) -> None:
+        """Drain (all but ``keep`` requests) and close; nothing happens on a sealed vault."""
+        async with self._turn:
+            vault = self.vault
+            if vault is None:
+                return
+            vault.closing = True
+            await self._drained(vault, keep)
+            self.vault = None
+            self._reason, self._since = reason, self.clock.now()
+            await vault.close()
+            log.info("sealed")
+
+    async def _drained(self, vault: Vault, keep: int) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.server.shutdown_grace):
+                while vault.inflight > keep:  # noqa: ASYNC110 - a count, kept on the hot path
+                    await asyncio.sleep(0.01)
+
+    # -- root token ----------------------------------------------------------------------------
+
+    async def root_token(self, caller: Caller, request: wire.RootToken) -> wire.IssuedRootToken:
+        """A token for an operator who lost every other one; takes a slot credential."""
+        vault, file = self.opened()
+        self._check_local(caller)
+        body = request.body
+        ttl = self._token_ttl(body.ttl or "1h", "ttl")
+        if body.auto or body.share is not None:
+            raise invalid(auto="an automatic slot, or one share alone, proves nobody's presence")
+        given = credential(body)
+        root, slot = await self.unsealing.root(file, body.slot_id, given)
+        with root:
+            if not root.equals(vault.keyring.root):
+                raise Refusal("unseal_failed", "no slot opens with this credential")
+        act = Act("token_create")
+        act.extra.update(slot_id=slot.id, slot_type=slot.type)
+
+        def issue(tx: Transaction) -> wire.IssuedRootToken:
+            text, row = founding.issue_root_token(tx, vault, ttl)
+            return wire.IssuedRootToken(text, instant(row.expires_at), row.identity_id)
+
+        return await vault.gate.change(caller, act, issue)
+
+    # -- common --------------------------------------------------------------------------------
+
+    def _check_local(self, caller: Caller) -> None:
+        if not caller.local and caller.identity_id is None:
+            raise Refusal(
+                "forbidden",
+                "this call is taken from this host only, or from seal.local_from",
+                reason="not_local",
+            )
+
+    async def _ledgered(self, caller: Caller, act: Act, call: Callable[[], Awaitable[T]]) -> T:
+        """A call on a vault that has no ledger open: a refusal waits in the early ledger."""
+        try:
+            return await call()
+        except Refusal as refused:
+            if not refused.recorded and self.folder.path.is_dir():
+                self._record_early(caller, act, refused)
+            raise
+
+    def _record_early(self, caller: Caller, act: Act, refused: Refusal) -> None:
+        if self.vault is None and refused.code != "not_initialized":
+            try:
+                self._early.append(caller, act, refused.code, self.clock.now())
+            except OSError as error:
+                raise Refusal(
+                    "service_unavailable",
+                    "the audit row could not be written to disk; free some space first",
+                    reason="disk_full",
+                ) from error
+        refused.recorded = True

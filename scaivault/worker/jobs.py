@@ -1,0 +1,140 @@
+"""The table of jobs: all that happens by itself, how often, and as whom.
+
+A job is ``(vault, caller) -> what it did``; the caller is ``system:<component>`` and passes the
+same gate as everybody. A run that did something leaves its rows in the ledger; a run that found
+nothing to do leaves none, or an idle vault would fill its ledger with itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scaivault.clock import DAY, HOUR, MINUTE, SECOND
+from scaivault.config import Settings
+from scaivault.crypto.aead import Damaged
+from scaivault.gate.caller import Caller
+from scaivault.gate.gate import Act
+from scaivault.gate.transaction import Transaction
+from scaivault.storage.file import page_faults
+from scaivault.vault import Vault
+
+EVENTS_KEPT: Final = 7 * DAY
+_STEP: Final = 1000
+
+Work = Callable[[Vault, Caller], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """``every``: microseconds between runs; ``outward``: acts on other systems, so it can be
+    paused; ``kept``: its last run is remembered over restarts."""
+
+    name: str
+    component: str
+    work: Work
+    every: Callable[[Settings], int]
+    outward: bool = False
+    kept: bool = False
+
+
+async def _purge(vault: Vault, caller: Caller) -> int:
+    done = 0
+    while not vault.closing:
+        purged = await vault.secrets.purge(caller)
+        done += purged
+        if not purged:
+            break
+    return done
+
+
+async def _rewrap(vault: Vault, caller: Caller) -> int:
+    return await vault.keys.rewrap(caller, lambda: vault.closing)
+
+
+async def _scrub(vault: Vault, caller: Caller) -> int:
+    """Page MACs and every stored value. Each failing version is set aside; all else goes on."""
+    faults = await vault.gate.ask(page_faults)
+    failed, after = 0, ("", "", 0)
+    while not vault.closing:
+        spot, more = await vault.secrets.scrub(caller, after)
+        failed += more
+        if spot is None:
+            break
+        after = spot
+    act = Act("job_control")
+    act.extra.update(job="scrub", page_faults=len(faults), values_failed=failed)
+    await vault.gate.change(caller, act, lambda tx: None)
+    if faults or failed:
+        raise Damaged(f"{len(faults)} pages and {failed} values are damaged")
+    return 0
+
+
+async def _checkpoint(vault: Vault, _caller: Caller) -> None:
+    await vault.checkpoint()
+
+
+async def _flush(vault: Vault, _caller: Caller) -> None:
+    await vault.flush()
+
+
+async def _forget(vault: Vault, caller: Caller) -> int:
+    """Ended tokens, kept answers, delivered events and old read counters."""
+    statements = (
+        ("DELETE FROM kept_answer WHERE id IN (SELECT id FROM kept_answer WHERE"
+         " expires_at <= :now LIMIT :step)"),
+        ("DELETE FROM outbox WHERE event_id IN (SELECT event_id FROM outbox WHERE"
+         " created_at <= :old ORDER BY event_id LIMIT :step)"),
+        ("DELETE FROM token WHERE id IN (SELECT id FROM token WHERE expires_at <= :day"
+         " AND kind <> 'personal_access_token' LIMIT :step)"),
+        ("DELETE FROM secret_access WHERE day < :first"),
+    )  # fmt: skip
+    now = caller.now
+    values = {
+        "now": now,
+        "old": now - EVENTS_KEPT,
+        "day": now - DAY,
+        "first": now // DAY - 60,
+        "step": _STEP,
+    }
+
+    def count(db: Any) -> bool:
+        looks = (
+            "SELECT 1 FROM kept_answer WHERE expires_at <= :now LIMIT 1",
+            "SELECT 1 FROM outbox WHERE created_at <= :old LIMIT 1",
+            "SELECT 1 FROM token WHERE expires_at <= :day"
+            " AND kind <> 'personal_access_token' LIMIT 1",
+            "SELECT 1 FROM secret_access WHERE day < :first LIMIT 1",
+        )
+        return any(db.execute(look, values).fetchone() for look in looks)
+
+    def forget(tx: Transaction) -> int:
+        return sum(tx.execute(statement, values) for statement in statements)
+
+    done = 0
+    while not vault.closing and await vault.gate.ask(count):
+        act = Act("job_control")
+        act.extra["job"] = "forget"
+        done += await vault.gate.change(caller, act, forget)
+    return done
+
+
+async def _issuer_key(vault: Vault, caller: Caller) -> None:
+    if vault.issuer.due(caller.now):
+        await vault.gate.change(caller, Act("key_rotate"), vault.issuer.rotate)
+
+
+async def _idle_keys(vault: Vault, caller: Caller) -> int:
+    return vault.keyring.expire(caller.now)
+
+
+JOBS: Final[tuple[Job, ...]] = (
+    Job("checkpoint", "audit", _checkpoint, lambda s: s.audit.checkpoint_interval * SECOND),
+    Job("flush", "audit", _flush, lambda _: MINUTE),
+    Job("forget", "expiry", _forget, lambda _: HOUR),
+    Job("idle-keys", "seal", _idle_keys, lambda _: MINUTE),
+    Job("issuer-key", "identity", _issuer_key, lambda _: HOUR),
+    Job("purge", "purge", _purge, lambda _: HOUR),
+    Job("rewrap", "rewrap", _rewrap, lambda _: 2 * SECOND),
+    Job("scrub", "scrub", _scrub, lambda s: s.storage.scrub_interval * SECOND, kept=True),
+)
