@@ -76,7 +76,7 @@ _RANGE: Final = (
 _PAGE: Final = (
     "SELECT s.path, (SELECT v.secret_type FROM secret_version v WHERE v.owner_id = s.owner_id"
     " AND v.path = s.path AND v.version = s.current_version), s.current_version,"
-    " s.updated_at, s.expires_at, s.metadata" + _RANGE + " ORDER BY s.path LIMIT :limit"
+    " s.updated_at, s.expires_at, s.metadata" + _RANGE + " ORDER BY s.path LIMIT :limit"  # noqa: S608
 )
 
 

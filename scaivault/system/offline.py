@@ -77,9 +77,7 @@ def verify(
     with _copied(source) as copy:
         file = _seal_file(copy.seal)
         with _root(file, credential) as root, _opened(copy.database, file, root) as connection:
-            report: dict[str, Any] = msgspec.to_builtins(
-                _report(connection, file.vault_id, keys, wanted)
-            )
+            report: dict[str, Any] = msgspec.to_builtins(_report(connection, file, keys, wanted))
     return report
 
 
@@ -210,7 +208,6 @@ def _opened(path: Path, file: SealFile, root: Guarded) -> Iterator[Connection]:
     try:
         with closing(_connection(path, file, root)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            _check_origin(connection, file)
             yield connection
     except (FileDamaged, Damaged) as fault:
         raise StartRefused(str(fault) or "vault.seal does not open", _DAMAGED) from None
@@ -230,29 +227,21 @@ def _connection(path: Path, file: SealFile, root: Guarded) -> Connection:
             return open_file(path, key, cache_mib=_CACHE_MIB)
 
 
-def _check_origin(connection: Connection, file: SealFile) -> None:
-    known = dict(connection.execute("SELECT name, value FROM meta").fetchall())
-    if known.get("vault_id") != file.vault_id:
-        raise FileDamaged("vault.db belongs to another vault than vault.seal")
-    (schema,) = connection.execute("SELECT count(*) FROM migration").fetchone()
-    if schema > len(steps()):
-        raise StartRefused("vault.db was written by a newer program: verify it with that one")
-
-
 # -- rows --------------------------------------------------------------------------------------
 
 
 def _report(
     connection: Connection,
-    vault_id: str,
+    file: SealFile,
     keys: dict[str, bytes] | None,
     wanted: chain.Request,
 ) -> ChainReport:
     damaged = page_faults(connection)
     try:
         connection.execute("BEGIN")
+        _check_origin(connection, file)
         known = stored_keys(connection) if keys is None else keys
-        report = chain.verify(connection, vault_id, known, wanted)
+        report = chain.verify(connection, file.vault_id, known, wanted)
     except EngineError:
         if not damaged:
             raise
@@ -262,3 +251,12 @@ def _report(
         pages = [Problem("page_damaged", None, fault) for fault in damaged]
         report.problems = [*pages, *report.problems][:MOST]
     return report
+
+
+def _check_origin(connection: Connection, file: SealFile) -> None:
+    known = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+    if known.get("vault_id") != file.vault_id:
+        raise FileDamaged("vault.db belongs to another vault than vault.seal")
+    (schema,) = connection.execute("SELECT count(*) FROM migration").fetchone()
+    if schema > len(steps()):
+        raise StartRefused("vault.db was written by a newer program: verify it with that one")
