@@ -42,7 +42,7 @@ from scaivault.storage.file import (
 )
 from scaivault.storage.folder import Folder, StartRefused
 from scaivault.storage.migrations import steps
-from scaivault.storage.private import read_bounded
+from scaivault.storage.private import UnsafeFile, read_bounded
 from scaivault.system.opening import seal_mac_key, unwrap_file_key
 from scaivault.system.slots import credential as read_credential
 from scaivault.wire.audit import ChainReport, Problem
@@ -154,12 +154,11 @@ def _share(descriptor: int, source: Folder) -> None:
 
 
 def _seal_file(path: Path) -> SealFile:
-    with path.open("rb") as opened:
-        content = read_bounded(opened.fileno(), seal_file.LIMIT, path)
     try:
-        return seal_file.load(content)
-    except SealFileInvalid as fault:
-        raise StartRefused(fault.message, _DAMAGED) from None
+        with path.open("rb") as opened:
+            return seal_file.load(read_bounded(opened.fileno(), seal_file.LIMIT, path))
+    except (SealFileInvalid, UnsafeFile) as fault:
+        raise StartRefused(str(fault), _DAMAGED) from None
 
 
 # -- keys --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 from scaivault.clock import FakeClock
 from scaivault.crypto import signing
 from scaivault.errors import Refusal
+from scaivault.seal.file import LIMIT
 from scaivault.storage.folder import Folder, StartRefused
 from scaivault.system import offline
 from tests.audit.conftest import ROWS, SLOT, VAULT, WORDS, Made, append, open_again
@@ -230,6 +231,8 @@ def test_files_that_do_not_open(made: Made) -> None:
     assert "edited" in damaged(made)
     made.folder.seal.write_text(seal[:-5])
     assert "vault.seal" in damaged(made)
+    made.folder.seal.write_text(seal + " " * LIMIT)
+    assert "longer" in damaged(made)
 
 
 def test_another_vaults_database(made: Made) -> None:

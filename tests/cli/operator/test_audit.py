@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from scaivault.errors import Refusal
+from scaivault.storage.folder import StartRefused
 
 CALL = "GET /v1/audit/verify"
 HEAD = "c0" * 32
@@ -175,3 +176,16 @@ def test_a_wrong_credential_offline_is_exit_2(
     result = run("operator", "audit-verify", "--data-dir", str(tmp_path))
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "error: unseal_failed: this opens no slot\n"
+
+
+@pytest.mark.parametrize(("exit_code", "code"), [(6, "start_refused"), (7, "damaged")])
+def test_files_that_cannot_be_checked_offline(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exit_code: int, code: str
+) -> None:
+    def verify(_: Path, **__: Any) -> dict[str, Any]:
+        raise StartRefused("not like this", exit_code)
+
+    offline(monkeypatch, verify)
+    result = run("operator", "audit-verify", "--data-dir", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert result.stderr == f"error: {code}: not like this\n"
