@@ -73,11 +73,12 @@ _RANGE: Final = (
 )
 
 
-_PAGE: Final = (
+_COLUMNS: Final = (
     "SELECT s.path, (SELECT v.secret_type FROM secret_version v WHERE v.owner_id = s.owner_id"
     " AND v.path = s.path AND v.version = s.current_version), s.current_version,"
-    " s.updated_at, s.expires_at, s.metadata" + _RANGE + " ORDER BY s.path LIMIT :limit"  # noqa: S608
+    " s.updated_at, s.expires_at, s.metadata"
 )
+_PAGE: Final = _COLUMNS + _RANGE + " ORDER BY s.path LIMIT :limit"
 
 
 def _bounds(owner: str, prefix: str, after: str, now: int) -> dict[str, object]:
