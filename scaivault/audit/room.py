@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from typing import Final
 
 from scaivault.audit import chain
@@ -13,7 +14,8 @@ from scaivault.gate.caller import Caller
 from scaivault.gate.cursors import Cursors, Place
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.ledger import Ledger
-from scaivault.storage.file import Connection
+from scaivault.storage.database import StorageFailed, translate
+from scaivault.storage.file import Connection, EngineError, FileDamaged
 from scaivault.wire import audit as wire
 
 _LIST: Final = "audit_checkpoints"
@@ -33,7 +35,7 @@ class Audit:
         self._ledger: Final = ledger
         self._vault_id: Final = vault_id
         self._cursors: Final = cursors
-        # A verification holds a reader for seconds: one at a time leaves the others to requests.
+        # Seconds of work beside the requests: one at a time.
         self._turn: Final = asyncio.Lock()
 
     async def verify(self, caller: Caller, request: wire.VerifyChain) -> wire.ChainReport:
@@ -42,23 +44,33 @@ class Audit:
 
         async def look() -> wire.ChainReport:
             since, until = _times(request)
-            expect = None if request.expect is None else chain.expected(request.expect)
             async with self._turn:
-                # Read before the snapshot is taken: it must hold this row at least.
-                committed = self._ledger.committed_seq
-
-                def question(db: Connection) -> wire.ChainReport:
-                    first, last = request.from_seq or 1, request.to_seq
-                    if since is not None or until is not None:
-                        first, last = chain.stretch(db, since, until)
-                    wanted = chain.Request(first, last, expect, committed)
-                    return chain.verify(db, self._vault_id, stored_keys(db), wanted)
-
-                report = await self._gate.ask(question)
+                report = await asyncio.to_thread(self._check, request, since, until)
             act.extra["records"] = report.rows_checked
             return report
 
         return await self._gate.read(caller, act, look)
+
+    def _check(
+        self, request: wire.VerifyChain, since: str | None, until: str | None
+    ) -> wire.ChainReport:
+        """In a thread and on a connection of its own: one that meets a damaged page is of no use
+        to anybody afterwards."""
+        # Read before the snapshot is taken: that must hold this row at least.
+        committed = self._ledger.committed_seq
+        expect = None if request.expect is None else chain.expected(request.expect)
+        try:
+            with closing(self._gate.database.connect(readers=1)) as db:
+                db.execute("BEGIN")
+                first, last = request.from_seq or 1, request.to_seq
+                if since is not None or until is not None:
+                    first, last = chain.stretch(db, since, until)
+                wanted = chain.Request(first, last, expect, committed)
+                return chain.verify(db, self._vault_id, stored_keys(db), wanted)
+        except FileDamaged as fault:
+            raise StorageFailed("damaged") from fault
+        except EngineError as error:
+            raise translate(error) from error
 
     async def checkpoints(
         self, caller: Caller, request: wire.ListCheckpoints
