@@ -292,6 +292,7 @@ def _plain(route: Route, result: Any) -> Answer:
         status = route.created
     if isinstance(result, Answer):
         return result
+    status = getattr(result, "http_status", status)
     return answers.ok(status, result, etag=route.etag)
 
 

@@ -45,6 +45,11 @@ class Shelf:
         self.hits = 0
         self.misses = 0
 
+    @property
+    def used(self) -> int:
+        """Bytes taken."""
+        return self._size
+
     def get(self, key: Key) -> Stored | None:
         found = self._rows.get(key)
         if found is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -286,6 +286,12 @@ class Readiness(Struct, omit_defaults=True):
     errors: dict[str, str] = {}
 
 
+class NotReady(Readiness, omit_defaults=True):
+    """Which check fails, and why."""
+
+    http_status: ClassVar[int] = 503
+
+
 class Version(Struct):
     """What runs here."""
 
@@ -330,7 +336,6 @@ class ObjectStorageCheck(Struct):
 class AuditCheck(Struct):
     """How far the ledger reaches, and its newest signature."""
 
-    status: str
     last_seq: int
     last_checkpoint_at: str | None
 
@@ -338,14 +343,12 @@ class AuditCheck(Struct):
 class DiskCheck(Struct):
     """Free space under the data directory."""
 
-    status: str
     free_bytes: int
 
 
 class WorkerCheck(Struct):
     """Background work; ``lag_seconds`` of the job that is most overdue."""
 
-    status: str
     paused: bool
     lag_seconds: int
 
@@ -353,7 +356,6 @@ class WorkerCheck(Struct):
 class BackupCheck(Struct):
     """The newest backup, and the newest that a rehearsal opened."""
 
-    status: str
     last_success_at: str | None
     last_verified_at: str | None
 
