@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from scaivault.clock import MINUTE, Clock
 from scaivault.crypto.aead import Damaged
+from scaivault.crypto.memory import Wiped
 from scaivault.errors import Refusal
 from scaivault.gate import once
 from scaivault.gate.caller import Caller
@@ -23,7 +24,7 @@ from scaivault.gate.rules import Compiled, Context, Decision, decide, refusal
 from scaivault.gate.transaction import Transaction
 from scaivault.seal.envelope import Envelope
 from scaivault.storage.database import Database, StorageFailed
-from scaivault.storage.file import Connection
+from scaivault.storage.file import Connection, EngineError
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ class _Reading(LedgerUnit):
 class _Changing(LedgerUnit):
     """A change with its ledger rows."""
 
-    __slots__ = ("_after", "_caller", "_function", "_gate", "_value")
+    __slots__ = ("_after", "_caller", "_function", "_gate", "_instead", "_value")
 
     def __init__(
         self,
@@ -83,10 +84,12 @@ class _Changing(LedgerUnit):
         self._function = function
         self._value: Any = None
         self._after: list[Callable[[], None]] = []
+        self._instead: list[Callable[[], None]] = []
 
     def run(self, connection: Connection) -> None:
         caller, gate = self._caller, self._gate
         tx = Transaction(gate, connection, caller, gate.clock.now(), self.records[0])
+        self._instead = tx.instead
         try:
             if caller.once is not None:
                 replay = once.kept(connection, gate.envelope, caller.once, tx.now)
@@ -97,16 +100,24 @@ class _Changing(LedgerUnit):
             self._value = self._function(tx)
         except Refusal as refused:
             connection.execute("ROLLBACK TO unit")
+            self.undone()
             self.error = refused
             self.refused(refused.code)
             self._keep(connection, tx.now, refused)
             return
+        except EngineError:
+            self.refused("service_unavailable")
+            raise
         except Exception:
             self.refused("internal_error")
             raise
         self.records += tx.records
         self._after = tx.after
         self._keep(connection, tx.now, self._value)
+
+    def undone(self) -> None:
+        while self._instead:
+            self._instead.pop()()
 
     def _keep(self, connection: Connection, now: int, outcome: Any) -> None:
         if self._caller.once is not None:
@@ -168,9 +179,12 @@ class Gate:
             raise
         except StorageFailed as failed:
             raise unavailable(failed) from failed
+        except Wiped:
+            raise  # sealed meanwhile: there is no ledger any more
         except Exception as error:
-            await self.refuse(caller, act, _defect(error))
-            raise
+            defect = _defect(error)
+            await self.refuse(caller, act, defect)
+            raise defect from error
         entry = record(caller, act.action, act.path, caller.now)
         if act.extra:
             entry.extra_data.update(act.extra)
@@ -269,6 +283,8 @@ class Gate:
 
 def unavailable(failed: StorageFailed) -> Refusal:
     """503: nothing was disclosed and nothing changed."""
+    if failed.reason == "closed":
+        return Refusal("sealed", "the vault is sealed; an operator has to unseal it")
     refused = Refusal(
         "service_unavailable",
         "the audit row could not be written to disk, so nothing was done; try again later",

@@ -237,7 +237,11 @@ class Endpoint:
         self, request: Request, exchange: _Exchange, caller: Caller, route: Route, refusal: Refusal
     ) -> None:
         vault = self._system.vault
-        if vault is None or refusal.code in ("sealed", "not_initialized"):
+        if refusal.code in ("sealed", "not_initialized"):
+            return
+        if vault is None:
+            if route.category == "unseal":
+                self._system.record_early(caller, Act(route.action), refusal)
             return
         act = Act(route.action, path=exchange.path)
         if refusal.status == 401 and refusal.code != "unseal_failed":

@@ -46,12 +46,12 @@ class Router:
                 grouped.setdefault(route.path, {})[route.method] = route
             else:
                 self._fixed.setdefault(route.path.encode(), {})[route.method] = route
-        self._templates: Final = sorted(
-            (_compiled(path, methods) for path, methods in grouped.items()),
-            key=lambda template: -template.fixed,
-        )
-        # The most used template needs no search: the last resort under /v1/secrets/.
-        self._secret: Final = grouped.get("/v1/secrets/{path*}", {})
+        # By the first two segments: /v1/secrets has three templates, the whole table thirty.
+        self._templates: Final[dict[bytes, list[_Template]]] = {}
+        for path, methods in grouped.items():
+            self._templates.setdefault(_family(path.encode()), []).append(_compiled(path, methods))
+        for family in self._templates.values():
+            family.sort(key=lambda template: -template.fixed)
 
     def match(self, method: str, path: bytes) -> Match:
         """The route of a request. ``not_found``, ``method_not_allowed`` (``invalid_path`` where a
@@ -63,7 +63,7 @@ class Router:
         if methods is not None:
             return _chosen(methods, method, {}, tenant)
         fitting = []
-        for template in self._templates:
+        for template in self._templates.get(_family(path), ()):
             found = template.pattern.match(path)
             if found is None:
                 continue
@@ -73,6 +73,13 @@ class Router:
         if path == _SECRETS or fitting:
             _refuse_method(path, fitting)
         raise _not_found()
+
+
+def _family(path: bytes) -> bytes:
+    """``/v1/secrets`` of ``/v1/secrets/app/db``."""
+    second = path.find(b"/", 1)
+    end = path.find(b"/", second + 1)
+    return path[:end] if end > 0 else path
 
 
 def _chosen(

@@ -400,7 +400,8 @@ class System:
                 private.write_atomically(self.folder.hold, b"")
 
         await vault.gate.change(caller, act, hold)
-        await self.close("manual", keep=1)
+        if not vault.closing:  # else another call is at it, and waits for this one to end
+            await self.close("manual", keep=1)
         return self.status()
 
     async def close(self, reason: str | None, keep: int = 0) -> None:
@@ -461,11 +462,12 @@ class System:
         try:
             return await call()
         except Refusal as refused:
-            if not refused.recorded and self.folder.path.is_dir():
-                self._record_early(caller, act, refused)
+            if not refused.recorded:
+                self.record_early(caller, act, refused)
             raise
 
-    def _record_early(self, caller: Caller, act: Act, refused: Refusal) -> None:
+    def record_early(self, caller: Caller, act: Act, refused: Refusal) -> None:
+        """Take down that a call on the sealed vault was refused."""
         if self.vault is None and refused.code != "not_initialized":
             try:
                 self._early.append(caller, act, refused.code, self.clock.now())
