@@ -142,7 +142,7 @@ class Meter:
         return self._exposition.text(self._counting.last)
 
     async def text(self, _caller: Caller, _request: Any) -> Answer:
-        """GET /v1/metrics"""
+        """The numbers of this process, as Prometheus text."""
         return Answer(200, await self.fresh(), (CONTENT_TYPE,))
 
 

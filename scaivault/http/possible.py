@@ -1,0 +1,67 @@
+"""Which error codes an endpoint may answer with: those of its checks, and those of its room."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from scaivault.errors import CODES
+from scaivault.http.decode import shape
+from scaivault.http.routes import Route
+
+_ALWAYS: Final = ("invalid_request", "internal_error", "service_unavailable")
+_TOKEN: Final = (
+    "authentication_required", "token_expired", "token_invalid", "token_revoked", "rate_limited",
+    "tenant_access_denied", "tenant_not_found", "forbidden",
+)  # fmt: skip
+_SECRET: Final = (
+    "invalid_path", "access_denied", "mfa_required", "ip_not_allowed", "time_window_violation",
+)  # fmt: skip
+_MISSING: Final = ("secret_not_found", "version_not_found", "secret_expired")
+
+# By room, or by verb where a verb has others than its room.
+_OWN: Final[dict[str, tuple[str, ...]]] = {
+    "secrets.listing": ("invalid_path", "invalid_cursor"),
+    "secrets.metadata": (*_SECRET, "secret_not_found"),
+    "secrets.versions": (*_SECRET, "secret_not_found"),
+    "secrets.read": (*_SECRET, *_MISSING),
+    "secrets.restore": (*_SECRET, "secret_not_found", "invalid_state"),
+    "secrets.write": (
+        *_SECRET, "invalid_secret_type", "invalid_duration", "secret_exists", "version_conflict",
+    ),
+    "secrets.delete": (*_SECRET, "secret_not_found", "version_not_found", "version_conflict"),
+    "identity": ("token_not_found",),
+    "identity.whoami": (),
+    "identity.grant": ("token_invalid",),
+    "accounts": (
+        "identity_not_found", "credential_not_found", "already_exists", "invalid_role",
+        "invalid_duration",
+    ),
+    "audit": ("invalid_cursor",),
+    "system": ("forbidden", "invalid_state", "invalid_duration", "unseal_failed"),
+    "system.seal_status": (),
+    "system.seal": (),
+    "slots": ("slot_not_found", "invalid_state", "unseal_failed", "upstream_error"),
+    "keys": ("tenant_not_found", "partner_not_found", "invalid_state"),
+}  # fmt: skip
+
+
+def codes(route: Route) -> dict[int, list[str]]:
+    """Status -> codes, both in order."""
+    made = shape(route.request)
+    found = {*_ALWAYS, *_OWN.get(route.verb, _OWN.get(route.room, ()))}
+    if not route.open:
+        found |= {*_TOKEN, *(("insufficient_scope",) if route.scopes else ())}
+    if route.category is not None:
+        found.add("rate_limited")
+    if made.body is not None:
+        found.add("payload_too_large")
+    if made.body is not None or made.query:
+        found.add("validation_error")
+    if not route.sealed:
+        found |= {"sealed", "not_initialized"}
+    if route.method in ("POST", "PUT") and not route.open:
+        found.add("idempotency_conflict")
+    grouped: dict[int, list[str]] = {}
+    for code in sorted(found, key=lambda one: (CODES[one], one)):
+        grouped.setdefault(CODES[code], []).append(code)
+    return grouped
