@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, Protocol
 
 SECOND: Final = 1_000_000
@@ -60,19 +61,15 @@ class FakeClock:
         self._monotonic += max(0, microseconds) * 1000
 
 
-# The last second and its text, in one name so that threads never see a mixed pair.
-_last: tuple[int, str] = (-1, "")
+@lru_cache(maxsize=4096)
+def _second(second: int) -> str:
+    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S.")
 
 
 def instant(microseconds: int) -> str:
-    """``2031-05-09T06:30:00.000000Z``. A second's text is kept: each request asks repeatedly."""
-    global _last
+    """``2031-05-09T06:30:00.000000Z``. Seconds are kept as text: requests ask for the same ones."""
     second, micro = divmod(microseconds, SECOND)
-    known, text = _last
-    if second != known:
-        text = (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S.")
-        _last = (second, text)
-    return f"{text}{micro:06d}Z"
+    return f"{_second(second)}{micro:06d}Z"
 
 
 def parse_instant(text: str) -> int:

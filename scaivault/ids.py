@@ -3,50 +3,66 @@ its bytes do."""
 
 from __future__ import annotations
 
-import base64
 import os
 import threading
 from typing import Final
 
-_LOWER: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUV", b"abcdefghijklmnopqrstuv")
-
-
-def _text(raw: bytes) -> str:
-    return base64.b32hexencode(raw).translate(_LOWER).rstrip(b"=").decode("ascii")
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuv"
+# A random byte becomes a random digit: its lower five bits.
+_RANDOM: Final = bytes(ord(_DIGITS[byte & 31]) for byte in range(256))
 
 
 class _Pool:
-    """Random bytes in blocks: one system call serves 400 ids (0.9 us against 0.2 us each)."""
+    """Random digits in blocks: one system call serves 250 ids."""
 
     def __init__(self) -> None:
-        self._bytes = b""
+        self._digits = ""
         self._next = 0
         self._lock = threading.Lock()
 
     def forget(self) -> None:
         """Start anew, lock and all."""
-        self._bytes, self._next, self._lock = b"", 0, threading.Lock()
+        self._digits, self._next, self._lock = "", 0, threading.Lock()
 
-    def take(self, n: int) -> bytes:
+    def take(self, n: int) -> str:
         with self._lock:
             start, end = self._next, self._next + n
-            if end > len(self._bytes):
-                self._bytes = os.urandom(4096)
+            if end > len(self._digits):
+                self._digits = os.urandom(4096).translate(_RANDOM).decode("ascii")
                 start, end = 0, n
             self._next = end
-            return self._bytes[start:end]
+            return self._digits[start:end]
 
 
 _pool = _Pool()
 # A fork would otherwise hand the same ids to both sides.
 os.register_at_fork(after_in_child=_pool.forget)
 
+# The last millisecond and its text, in one name so that threads never see a mixed pair.
+_last: tuple[int, str] = (-1, "")
+
+
+def digits(number: int, width: int) -> str:
+    """``number`` in base 32, padded with zeros at the front."""
+    text = ""
+    while number:
+        number, digit = divmod(number, 32)
+        text = _DIGITS[digit] + text
+    return text.rjust(width, "0")
+
 
 def random_id(prefix: str) -> str:
     """``tnt_…``: 100 random bits in 20 characters."""
-    return prefix + _text(_pool.take(13))[:20]
+    return prefix + _pool.take(20)
 
 
 def timed_id(prefix: str, now: int) -> str:
-    """``log_…``: 48 bits of milliseconds, then 80 random bits; sorts by time. ``now`` in us."""
-    return prefix + _text((now // 1000).to_bytes(6, "big") + _pool.take(10))
+    """``log_…``: 48 bits of milliseconds in 10 characters, then 80 random bits in 16; sorts by
+    time. ``now`` in us."""
+    global _last
+    millisecond = now // 1000
+    known, text = _last
+    if millisecond != known:
+        text = digits(millisecond, 10)
+        _last = (millisecond, text)
+    return prefix + text + _pool.take(16)

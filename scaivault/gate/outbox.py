@@ -7,21 +7,16 @@ from typing import Any, Final
 import msgspec
 
 from scaivault.clock import instant
-from scaivault.ids import timed_id
+from scaivault.ids import digits, timed_id
 from scaivault.storage.file import Connection
 
 _PREFIX: Final = "evt_"
-_DIGITS: Final = "0123456789abcdefghijklmnopqrstuv"
 
 
 def _successor(event_id: str) -> str:
     """The next id in text order."""
     number = int(event_id[len(_PREFIX) :], 32) + 1
-    digits = ""
-    while number:
-        number, digit = divmod(number, 32)
-        digits = _DIGITS[digit] + digits
-    return _PREFIX + digits.rjust(len(event_id) - len(_PREFIX), "0")
+    return _PREFIX + digits(number, len(event_id) - len(_PREFIX))
 
 
 class Outbox:

@@ -72,6 +72,13 @@ def translate(error: EngineError) -> Exception:
     return StorageFailed("io")
 
 
+def _undo(connection: Connection) -> None:
+    """Leave no transaction open: the next one could not begin."""
+    with contextlib.suppress(EngineError):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
 def _lost(error: BaseException) -> StorageFailed:
     if isinstance(error, EngineError):
         error = translate(error)
@@ -89,6 +96,9 @@ class Unit:
 
     def run(self, connection: Connection) -> None:
         """Change the file; raising rolls this unit back, and only this one."""
+
+    def undone(self) -> None:
+        """In the writer: what ``run`` changed was rolled back."""
 
     def settle(self) -> None:
         """On the event loop, after the commit and before the answer."""
@@ -324,35 +334,45 @@ class Database:
                 self._post(self._settle, units, lost, _monotonic() - start)
                 folder.after_commit(connection)
             if alone is not None:
-                self._run_alone(connection, alone)
+                connection = self._run_alone(connection, alone)
         folder.stop()
         with contextlib.suppress(EngineError):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         connection.close()
 
-    def _run_alone(self, connection: Connection, order: _Alone) -> None:
+    def _run_alone(self, connection: Connection, order: _Alone) -> Connection:
+        """The connection to go on with: another one after a failure, because a replacement of the
+        key that was broken off leaves the engine writing with the key that nobody has."""
         try:
             result = order.function(connection)
-        except EngineError as error:
-            self._post(_resolve, order.future, None, translate(error))
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
-            self._post(_resolve, order.future, None, error)
+            told = translate(error) if isinstance(error, EngineError) else error
+            _undo(connection)
+            with contextlib.suppress(EngineError, FileDamaged):
+                fresh = self.connect(readers=1)
+                connection.close()
+                connection = fresh
+            self._post(_resolve, order.future, None, told)
         else:
             self._post(_resolve, order.future, result, None)
+        return connection
 
     def _commit_group(self, connection: Connection, units: Sequence[Unit]) -> StorageFailed | None:
         """Run and commit; on any failure of the file itself the whole group is undone."""
+        closed = False
         try:
             connection.execute("BEGIN IMMEDIATE")
             for unit in units:
                 self._run_unit(connection, unit)
+            closed = True
             self._closer.close_group(connection, units)
             connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
-            with contextlib.suppress(EngineError):
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-            self._closer.group_lost()
+            _undo(connection)
+            for unit in reversed(units):
+                unit.undone()
+            if closed:  # else the closer still stands where the last group left it
+                self._closer.group_lost()
             return _lost(error)
         return None
 
@@ -368,6 +388,7 @@ class Database:
                 raise  # a full disk or a failing one has ended the whole transaction
             unit.error = translate(error) if isinstance(error, EngineError) else error
             connection.execute("ROLLBACK TO unit")
+            unit.undone()
         connection.execute("RELEASE unit")
 
     # -- a reader's side ----------------------------------------------------------------------
@@ -380,15 +401,25 @@ class Database:
                 result = function(connection)
                 connection.execute("COMMIT")
             except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
-                with contextlib.suppress(EngineError):
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
+                _undo(connection)
                 if isinstance(error, EngineError):
                     error = translate(error)
                 self._post(_resolve, future, None, error)
+                connection = self._afresh(connection, error)
             else:
                 self._post(_resolve, future, result, None)
         connection.close()
+
+    def _afresh(self, connection: Connection, error: BaseException) -> Connection:
+        """A new connection after the file failed: SQLCipher answers nothing more on one that met
+        a page with a wrong MAC, though every other page is sound."""
+        if not isinstance(error, StorageFailed) or error.reason not in ("damaged", "io"):
+            return connection
+        with contextlib.suppress(EngineError, FileDamaged):
+            fresh = self.connect(readers=1)
+            connection.close()
+            return fresh
+        return connection
 
     # -- backup -------------------------------------------------------------------------------
 

@@ -242,7 +242,7 @@ class System:
         except Refusal:
             self._attempted(act, body, "failure")
             raise
-        self._attempted(act, body, "progress" if self.vault is None else "success")
+        self._attempted(act, body, "progress" if status.sealed else "success")
         return status
 
     def _attempted(self, act: Act, body: wire.CredentialBody, result: str) -> None:
