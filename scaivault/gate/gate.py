@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from scaivault.clock import MINUTE, Clock
@@ -69,7 +70,7 @@ class _Reading(LedgerUnit):
 class _Changing(LedgerUnit):
     """A change with its ledger rows."""
 
-    __slots__ = ("_after", "_caller", "_function", "_gate", "_instead", "_value")
+    __slots__ = ("_after", "_caller", "_function", "_gate", "_instead", "_once", "_value")
 
     def __init__(
         self,
@@ -77,11 +78,13 @@ class _Changing(LedgerUnit):
         caller: Caller,
         records: list[Record],
         function: Callable[[Transaction], Any],
+        key: once.Once | None = None,
     ) -> None:
         super().__init__(caller.started, records)
         self._gate = gate
         self._caller = caller
         self._function = function
+        self._once = key
         self._value: Any = None
         self._after: list[Callable[[], None]] = []
         self._instead: list[Callable[[], None]] = []
@@ -91,12 +94,8 @@ class _Changing(LedgerUnit):
         tx = Transaction(gate, connection, caller, gate.clock.now(), self.records[0])
         self._instead = tx.instead
         try:
-            if caller.once is not None:
-                replay = once.kept(connection, gate.envelope, caller.once, tx.now)
-                if replay is not None:
-                    tx.note(replayed=True)
-                    self._value = replay
-                    return
+            if self._replays(tx):
+                return
             self._value = self._function(tx)
         except Refusal as refused:
             connection.execute("ROLLBACK TO unit")
@@ -119,9 +118,22 @@ class _Changing(LedgerUnit):
         while self._instead:
             self._instead.pop()()
 
+    def _replays(self, tx: Transaction) -> bool:
+        """Whether this was answered before; a key used for something else is refused."""
+        if self._once is None:
+            return False
+        try:
+            self._value = once.kept(tx.connection, self._gate.envelope, self._once, tx.now)
+        except Refusal:
+            self._once = None  # the answer that is kept stays
+            raise
+        if self._value is not None:
+            tx.note(replayed=True)
+        return self._value is not None
+
     def _keep(self, connection: Connection, now: int, outcome: Any) -> None:
-        if self._caller.once is not None:
-            once.keep(connection, self._gate.envelope, self._caller.once, now, outcome)
+        if self._once is not None:
+            once.keep(connection, self._gate.envelope, self._once, now, outcome)
 
     def settle(self) -> None:
         for function in self._after:
@@ -208,11 +220,29 @@ class Gate:
         entry = record(caller, act.action, act.path, caller.now)
         entry.extra_data.update(act.extra)
         try:
-            result: T = await self._submit(_Changing(self, caller, [entry], function))
+            unit = _Changing(self, caller, [entry], function, caller.once)
+            result: T = await self._submit(unit)
         except Refusal as refused:
             refused.recorded = True
             raise
         return result
+
+    async def replayed(self, caller: Caller, act: Act) -> once.Replay | None:
+        """The kept answer of a request whose change takes several steps; ask before the first,
+        and do all but the last of them as ``steps(caller)``."""
+        key = caller.once
+        if key is None:
+            return None
+        try:
+            found = await self.ask(lambda db: once.kept(db, self.envelope, key, caller.now))
+        except Refusal as refused:
+            await self.refuse(caller, act, refused)
+            raise
+        if found is not None:
+            entry = record(caller, act.action, act.path, caller.now)
+            entry.extra_data["replayed"] = True
+            await self._submit(_Reading(caller.started, [entry], []))
+        return found
 
     async def chain(
         self, caller: Caller, records: list[Record], function: Callable[[Transaction], None]
@@ -279,6 +309,11 @@ class Gate:
             raise
         except Exception as error:
             raise _defect(error) from error
+
+
+def steps(caller: Caller) -> Caller:
+    """The caller for a step whose result is not yet the answer: no key keeps it."""
+    return replace(caller, once=None)
 
 
 def unavailable(failed: StorageFailed) -> Refusal:

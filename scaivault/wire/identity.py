@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
@@ -214,6 +214,10 @@ class NewSecret(Struct):
     name: str
     created_at: str
     expires_at: str | None
+
+    def without_secrets(self) -> NewSecret:
+        """As an idempotency key keeps it."""
+        return structs.replace(self, client_secret=UNSET)
 
 
 class CredentialItem(Struct):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
 Slug = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{2,40}\Z")]
@@ -174,6 +174,10 @@ class SlotInfo(Struct):
     shares: list[str] | UnsetType = UNSET
     recovery_key: str | UnsetType = UNSET
 
+    def without_secrets(self) -> SlotInfo:
+        """As an idempotency key keeps it."""
+        return structs.replace(self, shares=UNSET, recovery_key=UNSET)
+
 
 class SlotList(Struct):
     """All slots, oldest first."""
@@ -234,6 +238,10 @@ class RootRotated(Struct):
     slots_rewrapped: list[str]
     slots_dropped: list[str]
     shares: dict[str, list[str]]
+
+    def without_secrets(self) -> RootRotated:
+        """As an idempotency key keeps it."""
+        return structs.replace(self, shares={})
 
 
 class OwnerId(Struct, frozen=True):
