@@ -23,7 +23,9 @@ Values = Mapping[str, Any]
 class Transaction:
     """Handed to a change by the gate."""
 
-    __slots__ = ("_first", "_gate", "after", "caller", "connection", "extra", "now", "records")
+    __slots__ = (
+        "_first", "_gate", "after", "caller", "connection", "extra", "instead", "now", "records",
+    )  # fmt: skip
 
     def __init__(
         self, gate: Gate, connection: Connection, caller: Caller, now: int, first: Record
@@ -36,6 +38,7 @@ class Transaction:
         self.extra: Final = first.extra_data
         self.records: Final[list[Record]] = []
         self.after: Final[list[Callable[[], None]]] = []
+        self.instead: Final[list[Callable[[], None]]] = []
 
     # -- rows ----------------------------------------------------------------------------------
 
@@ -97,3 +100,8 @@ class Transaction:
     def then(self, function: Callable[[], None]) -> None:
         """Call on the event loop once this is on disk, before the answer (cache upkeep)."""
         self.after.append(function)
+
+    def otherwise(self, function: Callable[[], None]) -> None:
+        """Call in the writer if this does not commit: it takes back what was changed outside the
+        file (vault.seal, the keyring) before the next change runs."""
+        self.instead.append(function)
