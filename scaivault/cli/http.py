@@ -118,7 +118,9 @@ class Api:
     def get(self, path: str, **query: Any) -> Answer:
         return self.call("GET", path, query=query)
 
-    def post(self, path: str, body: Mapping[str, Any], *, timeout: float = _CALL_TIMEOUT) -> Answer:
+    def post(
+        self, path: str, body: Mapping[str, Any] | None = None, *, timeout: float = _CALL_TIMEOUT
+    ) -> Answer:
         return self.call("POST", path, body=body, timeout=timeout)
 
     def call(

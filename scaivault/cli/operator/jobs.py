@@ -28,7 +28,7 @@ def status() -> None:
 def pause() -> None:
     """Stop rotation, revocation, webhooks, synchronisation and ACME until resumed."""
     current = session()
-    _show(current, current.api().post("/v1/system/jobs/pause", {}))
+    _show(current, current.api().post("/v1/system/jobs/pause"))
 
 
 @jobs.command()
@@ -36,7 +36,7 @@ def pause() -> None:
 def resume() -> None:
     """Let the paused jobs act again."""
     current = session()
-    _show(current, current.api().post("/v1/system/jobs/resume", {}))
+    _show(current, current.api().post("/v1/system/jobs/resume"))
 
 
 def _show(current: Session, answer: Answer) -> None:

@@ -19,7 +19,7 @@ from scaivault.cli.operator.shapes import Slot, checked_id
 from scaivault.cli.output import Table, note
 from scaivault.cli.session import Session, common_flags, session
 
-# Rewriting every page of a large database; reads go on meanwhile.
+# Rewriting every page of a large database; all requests wait meanwhile.
 _REKEY: Final = 3600.0
 # Seconds between looks at a running rotation: soon at first, then rarely.
 _FIRST_PAUSE: Final = 0.5
@@ -83,7 +83,7 @@ def rotate_key(tenant: str | None, partner: str | None, wait: bool) -> None:
     path = f"/v1/system/{kind}/{checked_id(key or '', f'--{kind[:-1]}')}/rotate-key"
     current = session()
     api = current.api()
-    answer = api.post(path, {}, timeout=SLOW)
+    answer = api.post(path, timeout=SLOW)
     if wait:
         answer = follow(current, api, path, answer)
     current.show(answer, _key_table(answer.body))

@@ -35,3 +35,10 @@ def test_jobs(run: Any, server: Any, word: str, call: str) -> None:
     assert (result.exit_code, result.stdout) == (0, "rotation\t-\t-\tok\t3\n")
     assert result.stderr.startswith("Paused:")
     assert json.loads(run("operator", "jobs", word, "--json").stdout) == JOBS
+
+
+@pytest.mark.parametrize("word", ["pause", "resume"])
+def test_a_switch_is_sent_without_a_body(run: Any, server: Any, word: str) -> None:
+    server.answer(f"POST /v1/system/jobs/{word}", JOBS)
+    run("operator", "jobs", word)
+    assert server.sent(f"POST /v1/system/jobs/{word}") == [None]
