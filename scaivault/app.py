@@ -25,7 +25,8 @@ from scaivault.crypto.memory import lock_process
 from scaivault.gate.limits import Limits
 from scaivault.http.endpoint import Endpoint
 from scaivault.http.identify import Identify
-from scaivault.http.meter import Meter, metrics_app
+from scaivault.http.meter import Meter, metrics_app, metrics_routes
+from scaivault.http.openapi import encoded
 from scaivault.http.protocol import protocol_class
 from scaivault.http.request import Receive, Scope, Send
 from scaivault.http.routes import ROUTES
@@ -70,13 +71,16 @@ class App:
             [network.range for network in settings.seal.local_from],
         )
         self.meter: Final = Meter(self.system, self.limits, clock)
-        self.endpoint: Final = Endpoint(ROUTES, self.system, identify, self.limits, self.meter)
+        routes = (*ROUTES, *metrics_routes(settings.metrics.main_port))
+        self.endpoint: Final = Endpoint(routes, self.system, identify, self.limits, self.meter)
         self.endpoint.always = {
             "system": self.system,
             "slots": self.system.slots,
-            "health": Health(self.system, self.meter, ROUTES),
+            "health": Health(self.system, lambda: encoded(routes)),
+            "metrics": self.meter,
         }
         self.worker: Final = Worker(JOBS, self._vault, settings, clock)
+        self.meter.job_runs = self.worker.counts
 
     def _build(self, opened: Opened) -> Vault:
         return Vault(opened, self.folder, self.settings, self.clock)
@@ -189,7 +193,10 @@ class _Process:
 
     def _background(self) -> list[asyncio.Task[None]]:
         app = self._app
-        tasks = [asyncio.create_task(app.auto_unseal())]
+        tasks = [
+            asyncio.create_task(app.auto_unseal()),
+            asyncio.create_task(app.meter.watch_loop()),
+        ]
         if self._options.worker:
             tasks.append(asyncio.create_task(app.worker.run()))
         if (bind := self._settings.metrics.bind) is not None and not self._options.dev:

@@ -7,6 +7,7 @@ gate is ledgered here; what is refused before the caller is looked at leaves no 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from scaivault.gate.caller import RANK, Caller
 from scaivault.gate.gate import Act, unavailable
 from scaivault.gate.limits import BY_ADDRESS, Allowance, Limits, Quiet, RateLimited, address_key
 from scaivault.gate.once import Once, Replay
+from scaivault.gate.paths import path_from_target
 from scaivault.http import answers
 from scaivault.http.answers import COMMON, PUBLIC, Answer
 from scaivault.http.decode import Decoder
@@ -25,6 +27,7 @@ from scaivault.http.identify import Identify, bearer
 from scaivault.http.request import Receive, Request, Scope, Send
 from scaivault.http.router import Match, Router, parameter
 from scaivault.http.routes import Route
+from scaivault.logs import access
 from scaivault.storage.database import StorageFailed
 
 if TYPE_CHECKING:
@@ -100,6 +103,7 @@ class Endpoint:
             match = self._sealed_route(request)
         if match is None:
             match = self._router.match(request.method, request.path)
+        exchange.match = match
         route = exchange.route = match.route
         self._meter.started(route)
         verb = self._verb(route)
@@ -120,11 +124,8 @@ class Endpoint:
     def _sealed_route(self, request: Request) -> Match:
         """Of a sealed vault only some endpoints are there."""
         match = None
-        try:
+        with contextlib.suppress(Refusal):
             match = self._router.match(request.method, request.path)
-        except Refusal as refusal:
-            if refusal.code == "method_not_allowed":
-                raise
         if match is None or not match.route.sealed:
             if not self._system.initialized:
                 raise Refusal("not_initialized", "this vault was never set up; call init first")
@@ -158,14 +159,8 @@ class Endpoint:
 
     def _limit(self, caller: Caller, route: Route, exchange: _Exchange) -> None:
         category = route.category
-        if category is None:
-            return
-        if category in BY_ADDRESS or caller.principal is None:
-            key = address_key(caller.source_ip)
-        else:
-            principal = caller.principal
-            key = f"{principal.tenant_id}/{principal.identity_id}"
-        exchange.allowance = self.limits.take(key, category)
+        if category is not None:
+            exchange.allowance = self.limits.take(_bucket(caller, category), category)
 
     def _resolve(self, request: Request, caller: Caller, match: Match) -> None:
         header = request.header(b"x-tenant-id")
@@ -195,7 +190,9 @@ class Endpoint:
                 "Idempotency-Key must be 1 to 255 visible ASCII characters",
                 reason="idempotency_key",
             )
-        name = "\n".join((caller.identity_id or "", caller.tenant_id or "", request.method))
+        # Two tenants may each have an identity of this name, and both may act in a third.
+        actor = _bucket(caller, "")
+        name = "\n".join((actor, caller.tenant_id or "", request.method))
         digest = hashlib.blake2b(request.query + b"\n" + body, digest_size=32).digest()
         caller.once = Once(
             self._open_vault().keyring.once_hash(
@@ -231,6 +228,7 @@ class Endpoint:
         except StorageFailed as failed:
             refusal = unavailable(failed)
         self._meter.refused(refusal)
+        exchange.code = refusal.code
         return answers.refused(refusal, caller.request_id if caller is not None else "")
 
     async def _record(
@@ -243,18 +241,18 @@ class Endpoint:
             if route.category == "unseal":
                 self._system.record_early(caller, Act(route.action), refusal)
             return
-        act = Act(route.action, path=exchange.path)
+        if not route.ledgered:
+            return
+        act = Act(route.action, path=exchange.path or _concerned(exchange.match))
         if refusal.status == 401 and refusal.code != "unseal_failed":
             act = Act("auth_failed")
             act.extra["route"] = f"{route.method} {route.path}"
         if refusal.code == "rate_limited":
             category = str(refusal.details["category"])
-            who = caller.identity_id if caller.principal is not None else None
-            key = who or address_key(caller.source_ip)
-            suppressed = self._quiet.refused(key, category)
+            suppressed = self._quiet.refused(_bucket(caller, category), category)
             if suppressed is None:
                 return
-            act.extra.update(category=category, suppressed=suppressed)
+            act.extra["suppressed"] = suppressed
         await vault.gate.refuse(caller, act, refusal)
 
     # -- sending -------------------------------------------------------------------------------
@@ -270,24 +268,66 @@ class Endpoint:
             *(PUBLIC if public else COMMON),
             *answer.headers,
         ]
+        if request.scope["scheme"] == "https":
+            headers.append(answers.HTTPS_ONLY)
         if exchange.allowance is not None:
             headers += answers.limited(exchange.allowance)
         body = b"" if request.method == "HEAD" else answer.body
         self._meter.answered(request, route, caller, answer.status)
+        if access.on and caller is not None:
+            self._log(request, exchange, caller, answer.status)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _log(self, request: Request, exchange: _Exchange, caller: Caller, status: int) -> None:
+        """One line; probes would drown all others, so only their failures have one."""
+        route = exchange.route
+        if route is not None and route.sealed and status == 200:
+            return
+        clock = self._system.clock
+        access.line(
+            clock.now(),
+            clock.monotonic() - caller.started,
+            caller.request_id,
+            request.method,
+            None if route is None else route.path,
+            status,
+            caller.tenant_id,
+            caller.identity_id,
+            caller.source_ip,
+            exchange.code,
+            exchange.path,
+        )
 
 
 class _Exchange:
     """What is known of a request so far."""
 
-    __slots__ = ("allowance", "caller", "path", "route")
+    __slots__ = ("allowance", "caller", "code", "match", "path", "route")
 
     def __init__(self) -> None:
         self.caller: Caller | None = None
         self.route: Route | None = None
+        self.match: Match | None = None
         self.path: str | None = None
+        self.code: str | None = None
         self.allowance: Allowance | None = None
+
+
+def _bucket(caller: Caller, category: str) -> str:
+    """Whose calls of a category are counted together: an identity's or an address's."""
+    principal = caller.principal
+    if category in BY_ADDRESS or principal is None:
+        return address_key(caller.source_ip)
+    return f"{principal.tenant_id}/{principal.identity_id}"
+
+
+def _concerned(match: Match | None) -> str | None:
+    """The secret that a request named which was refused before its path was looked at."""
+    raw = None if match is None else match.raw.get("path")
+    with contextlib.suppress(Refusal):
+        return None if raw is None else path_from_target(raw)
+    return None
 
 
 def _plain(route: Route, result: Any) -> Answer:

@@ -90,7 +90,7 @@ def document(routes: tuple[Route, ...]) -> Json:
 
 @cache
 def encoded(routes: tuple[Route, ...]) -> bytes:
-    """``document`` as JSON; made once."""
+    """``document`` as JSON."""
     return msgspec.json.encode(document(routes))
 
 

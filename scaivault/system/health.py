@@ -52,6 +52,7 @@ class Health:
     def __init__(self, system: System, document: Callable[[], bytes]) -> None:
         self._system: Final = system
         self._document: Final = document
+        self._described: bytes | None = None
         self._started: Final = system.clock.monotonic()
         self._probed = self._started
 
@@ -67,7 +68,9 @@ class Health:
 
     async def openapi(self, _caller: Caller, _request: Any) -> Raw:
         """The API, described (OpenAPI 3.1)."""
-        return Raw(self._document())
+        if self._described is None:
+            self._described = self._document()
+        return Raw(self._described)
 
     async def ready(self, _caller: Caller, _request: Any) -> wire.Readiness:
         """Whether requests can be served; 503 when not."""
