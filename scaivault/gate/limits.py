@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import IPv6Address
 from itertools import islice
 from typing import Final, NamedTuple
@@ -35,6 +36,7 @@ _MINUTE: Final = 60_000_000_000
 _SECOND: Final = 1_000_000_000
 
 
+@lru_cache(maxsize=4096)
 def address_key(source_ip: str | None) -> str:
     """The bucket key of a client address: an IPv6 /64 is one key, a mapped IPv4 is the IPv4.
 

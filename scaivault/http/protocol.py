@@ -127,6 +127,10 @@ class LimitedProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.send = _Whole(cycle).send  # type: ignore[method-assign]  # one system call, not two
+        super()._start_asgi_task(cycle, app)
+
     # -- the parser's calls ----------------------------------------------------------------
 
     def on_message_begin(self) -> None:
@@ -281,6 +285,46 @@ class LimitedProtocol(HttpToolsProtocol):
             self._stall.cancel()
             self._stall = None
         super().resume_writing()
+
+
+class _Whole:
+    """The sending half of ASGI for answers that are whole: head and body leave in one write.
+
+    uvicorn writes the head when it hears of it; a write costs about as much as all else in there
+    (20 us of a request's 100). The application behind this protocol tells start, then the one
+    body, with a Content-Length and with header values of its own making."""
+
+    __slots__ = ("_cycle", "_head")
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._head: Any = None
+
+    async def send(self, message: Any) -> None:
+        """``http.response.start``, then ``http.response.body``."""
+        cycle = self._cycle
+        if self._head is None:
+            self._head = message
+            return
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
+        if cycle.disconnected or cycle.response_complete:
+            return
+        cycle.response_started = True
+        cycle.waiting_for_100_continue = False
+        lines = [STATUS_LINE[self._head["status"]]]
+        for name, value in cycle.default_headers:
+            lines += (name, b": ", value, b"\r\n")
+        for name, value in self._head["headers"]:
+            lines += (name, b": ", value, b"\r\n")
+        lines.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        lines.append(message["body"])
+        cycle.transport.write(b"".join(lines))
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
 
 
 _SYSTEM: Final = SystemClock()
