@@ -47,6 +47,7 @@ class Row:
     figures: list[Figure] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    failed: bool = False
 
     def find(self, case: str, server: str) -> Figure | None:
         """The figure of ``server`` in ``case``, where it was measured."""
@@ -69,7 +70,8 @@ class Row:
         """The row as it stands in the results file."""
         figures = [asdict(each) | {"median": each.median} for each in self.figures]
         goals = [asdict(each) | {"met": each.met} for each in self.goals]
-        return {"name": self.name, "figures": figures, "goals": goals, "notes": self.notes}
+        about = {"name": self.name, "notes": self.notes, "failed": self.failed}
+        return about | {"figures": figures, "goals": goals}
 
 
 def table(row: Row) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from bench import load
+from bench.process import BenchmarkError
 from bench.row import Row, table
 from bench.settings import Settings, parse
 
@@ -19,11 +20,14 @@ def prepare() -> None:
 
 
 def main(description: str | None, run: Callable[[Settings], Row]) -> None:
-    """One row: measure and print."""
+    """One row: measure and print; exit status 1 when it could not be measured."""
     settings, _ = parse(description)
     prepare()
     print(f"load generator: {load.name()}")
-    print(table(run(settings)))
+    try:
+        print(table(run(settings)))
+    except BenchmarkError as error:
+        raise SystemExit(f"not measured: {error}") from error
 
 
 def _end(number: int, frame: FrameType | None) -> None:
