@@ -5,8 +5,8 @@
                             -> data keys of partner secrets
 
 A wrapped key's row (``wrapped_key``) names its version and the version of its parent. R itself is
-needed only while the ring XX Tenant keys
-are opened on demand and forgotten after five idle minutes or beyond 256 tenants.
+needed only by slots and for wrapping. Tenant keys are opened on demand and forgotten after five
+idle minutes or beyond 256 tenants.
 
 The ring is used by the event loop and by the writer's thread: take ``lock`` around ``data_key``
 and the use of what it gives.
@@ -85,6 +85,7 @@ class Keyring:
         self._newest: dict[str, int] = {}
         self._now = 0
         self._root: Guarded | None = None
+        self._next_root: tuple[Guarded, int] | None = None  # while the root key is replaced
         self.root_version = 0
         self._token: Guarded | None = None
         self._cursor: Guarded | None = None
@@ -122,12 +123,26 @@ class Keyring:
         """Another root key wraps the same keys from now on."""
         with self.lock:
             old, self._root, self.root_version = self._root, root, version
+            self._next_root = None
         if old is not None:
             old.wipe()
 
-    def wrap_top(self, kind: str, owner: str, version: int, key: Guarded) -> bytes:
-        """A system or partner key under the present root key."""
-        return wrap_top(self.vault_id, self.root, self.root_version, kind, owner, version, key)
+    def keep_root(self) -> None:
+        """The root key is not replaced after all."""
+        with self.lock:
+            self._next_root = None
+
+    def wrap_partner(self, partner_id: str, version: int, key: Guarded) -> list[tuple[int, bytes]]:
+        """A partner key under the root key: (root key version, box). While the root key is being
+        replaced, under both: whichever of them vault.seal holds after a stop opens it."""
+        with self.lock:
+            roots = [(self.root, self.root_version)]
+            if self._next_root is not None:
+                roots.append(self._next_root)
+            return [
+                (number, wrap_top(self.vault_id, root, number, "partner", partner_id, version, key))
+                for root, number in roots
+            ]
 
     def _derive_tools(self) -> None:
         newest = self._system[max(self._system)]
@@ -229,7 +244,8 @@ class Keyring:
             return wrapped
 
     def wrap_all(self, connection: Connection, root: Guarded, version: int, now: int) -> None:
-        """The keys that hang on the root key, wrapped by ``root`` too, as further rows."""
+        """The keys that hang on the root key, wrapped by ``root`` too, as further rows; so are
+        those that come after, until ``replace_root`` or ``keep_root``. Writer only."""
         keys = [("system", "-", number, held.key) for number, held in self._system.items()]
         for partner, versions in self._partners.items():
             keys += [("partner", partner, number, held.key) for number, held in versions.items()]
@@ -241,6 +257,8 @@ class Keyring:
                 " DO UPDATE SET box = excluded.box",
                 (kind, owner, number, version, box, now),
             )
+        with self.lock:
+            self._next_root = (root, version)
 
     def versions(self, owner: str) -> list[int]:
         """Versions of the owner's key that still exist, oldest first."""
@@ -248,8 +266,18 @@ class Keyring:
             found = self._boxes.get(owner) or self._partners.get(owner) or {}
             return sorted(found)
 
+    def tenant_boxes(self, partner_id: str) -> list[tuple[str, int, int, bytes]]:
+        """The wrapped tenant keys of a partner: (tenant, version, partner key version, box)."""
+        with self.lock:
+            return [
+                (tenant_id, version, *wrapped)
+                for tenant_id, versions in self._boxes.items()
+                if self._partner_of[tenant_id] == partner_id
+                for version, wrapped in versions.items()
+            ]
+
     def destroy(self, owner: str, version: int) -> None:
-        """Forget one old version; its row is gone already."""
+        """Forget one version, which has no row any more, or never got one."""
         with self.lock:
             for held in (
                 self._tenants.pop((owner, version), None),
@@ -257,7 +285,10 @@ class Keyring:
             ):
                 if held is not None:
                     held.wipe()
-            self._boxes.get(owner, {}).pop(version, None)
+            boxes = self._boxes.get(owner, {})
+            boxes.pop(version, None)
+            if boxes:
+                self._newest[owner] = max(boxes)
 
     # -- keyed hashes --------------------------------------------------------------------------
 

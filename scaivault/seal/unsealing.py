@@ -20,7 +20,7 @@ from scaivault.seal.slots.contract import Credential, Host, Kind, refused
 from scaivault.seal.slots.shamir import Collection
 from scaivault.seal.slots.wrapping import unwrap_root
 
-SHARES_KEPT: Final = 15 * MINUTE
+SHARES_KEPT: Final = 15 * MINUTE * 1000  # nanoseconds: a clock that is set back keeps none longer
 WAITING: Final = 4
 AUTO_SECONDS: Final = 10
 
@@ -52,15 +52,18 @@ class Unsealing:
         failure = refused()
         for slot in candidates:
             try:
-                async with self._one_derivation(slot):
-                    return await self._opened(file, slot, credential), slot
+                return await self._opened(file, slot, credential), slot
             except Refusal as error:
                 failure = error
         raise failure
 
+    async def secret(self, slot: Slot, credential: Credential, vault_id: str) -> Guarded:
+        """The secret of a slot, which nothing has proven right yet; one derivation at a time."""
+        async with self._one_derivation(slot):
+            return await self.kinds[slot.type].secret(slot, credential, vault_id)
+
     async def _opened(self, file: SealFile, slot: Slot, credential: Credential) -> Guarded:
-        kind = self.kinds[slot.type]
-        with await kind.secret(slot, credential, file.vault_id) as secret:
+        with await self.secret(slot, credential, file.vault_id) as secret:
             return unwrap_root(secret, slot, file.vault_id, file.root_key_version)
 
     @asynccontextmanager
@@ -97,7 +100,7 @@ class Unsealing:
             except Refusal:
                 continue
             self._collected[slot.id] = collection
-            self._last_share = self._clock.now()
+            self._last_share = self._clock.monotonic()
             return slot
         raise refused()
 
@@ -119,7 +122,7 @@ class Unsealing:
 
     def forget_old_shares(self) -> None:
         """Wipe shares that nobody added to for a quarter of an hour."""
-        if self._collected and self._clock.now() - self._last_share >= SHARES_KEPT:
+        if self._collected and self._clock.monotonic() - self._last_share >= SHARES_KEPT:
             self.forget_shares()
 
     def forget_shares(self) -> None:

@@ -73,15 +73,17 @@ class Jobs:
     async def _switch(self, caller: Caller, *, paused: bool) -> wire.Jobs:
         act = Act("job_control")
         act.extra["paused"] = paused
+        shown = self._shown()
+        shown.paused = paused
 
-        def switch(tx: Transaction) -> None:
+        def switch(tx: Transaction) -> wire.Jobs:
             tx.execute("DELETE FROM meta WHERE name = 'jobs_paused'")
             if paused:
                 tx.execute("INSERT INTO meta (name, value) VALUES ('jobs_paused', '1')")
             tx.then(lambda: setattr(self, "paused", paused))
+            return shown
 
-        await self._gate.change(caller, act, switch)
-        return self._shown()
+        return await self._gate.change(caller, act, switch)
 
     def _shown(self) -> wire.Jobs:
         now = self._clock.now()

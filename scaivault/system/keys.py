@@ -10,17 +10,19 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
+from scaivault.crypto.aead import Damaged
 from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal
 from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN, Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.seal.keyring import Keyring
+from scaivault.seal.keyring import KeyMissing, Keyring
+from scaivault.secrets import store
 from scaivault.secrets.model import place
 from scaivault.secrets.shelf import Shelf
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
-from scaivault.tenancy.room import keep_key
+from scaivault.tenancy.room import admit_tenant_key, keep_key, keep_partner_key
 from scaivault.wire import system as wire
 
 STEP: Final = 500  # data keys per transaction
@@ -48,52 +50,46 @@ class Keys:
         """A new key for a tenant."""
         partner_id = self._partner_of(caller, request.id)
 
-        def rotate(tx: Transaction) -> int:
+        def rotate(tx: Transaction) -> wire.KeyRotation:
             version = self._keyring.versions(request.id)[-1] + 1
             with Guarded.random() as key:
                 parent, box = self._keyring.wrap_tenant(partner_id, request.id, version, key)
             keep_key(tx, "tenant", request.id, version, parent, box)
+            admit_tenant_key(tx, self._keyring, request.id, partner_id, version, parent, box)
             tx.concern(request.id, partner_id)
             tx.note(key_version=version)
-            tx.then(
-                lambda: self._keyring.admit_tenant(request.id, partner_id, version, parent, box)
-            )
-            return version
+            return self._shown(tx.connection, request.id)
 
-        version = await self._gate.change(caller, Act("key_rotate"), rotate)
-        return await self._progress(request.id, version)
+        return await self._gate.change(caller, Act("key_rotate"), rotate)
 
     async def rotate_partner(self, caller: Caller, request: wire.OwnerId) -> wire.KeyRotation:
         """A new master key for a partner; the keys of its tenants are wrapped anew at once."""
         self._check_partner(caller, request.id)
-        key = Guarded.random()
 
-        def rotate(tx: Transaction) -> int:
+        def rotate(tx: Transaction) -> wire.KeyRotation:
             version = self._keyring.versions(request.id)[-1] + 1
-            box = self._keyring.wrap_top("partner", request.id, version, key)
-            keep_key(tx, "partner", request.id, version, self._keyring.root_version, box)
-            # From here on the ring wraps with it; undone below should the commit fail.
-            self._keyring.admit_partner(request.id, version, key)
-            try:
-                for tenant, number, parent, wrapped in self._keyring.rewrap_tenants(request.id):
-                    keep_key(tx, "tenant", tenant, number, parent, wrapped)
-                    self._keyring.admit_tenant(tenant, request.id, number, parent, wrapped)
-            except BaseException:
-                self._keyring.destroy(request.id, version)
-                raise
+            keep_partner_key(tx, self._keyring, request.id, version, Guarded.random())
+            before = self._keyring.tenant_boxes(request.id)
+            tx.otherwise(lambda: self._put_back(request.id, before))
+            for tenant, number, parent, wrapped in self._keyring.rewrap_tenants(request.id):
+                keep_key(tx, "tenant", tenant, number, parent, wrapped)
+                self._keyring.admit_tenant(tenant, request.id, number, parent, wrapped)
             tx.concern(None, request.id)
             tx.note(key_version=version)
-            return version
+            return self._shown(tx.connection, request.id)
 
-        version = await self._gate.change(caller, Act("key_rotate"), rotate)
-        return await self._progress(request.id, version)
+        return await self._gate.change(caller, Act("key_rotate"), rotate)
+
+    def _put_back(self, partner_id: str, boxes: list[tuple[str, int, int, bytes]]) -> None:
+        for tenant, number, parent, box in boxes:
+            self._keyring.admit_tenant(tenant, partner_id, number, parent, box)
 
     async def tenant_progress(self, caller: Caller, request: wire.OwnerId) -> wire.KeyRotation:
         """How far the last rotation of a tenant's key has come."""
         self._partner_of(caller, request.id)
 
         async def look() -> wire.KeyRotation:
-            return await self._progress(request.id, self._keyring.versions(request.id)[-1])
+            return await self._gate.ask(lambda db: self._shown(db, request.id))
 
         return await self._gate.read(caller, Act("system_read"), look)
 
@@ -102,13 +98,13 @@ class Keys:
         self._check_partner(caller, request.id)
 
         async def look() -> wire.KeyRotation:
-            return await self._progress(request.id, self._keyring.versions(request.id)[-1])
+            return await self._gate.ask(lambda db: self._shown(db, request.id))
 
         return await self._gate.read(caller, Act("system_read"), look)
 
-    async def _progress(self, owner: str, version: int) -> wire.KeyRotation:
-        count = await self._gate.ask(lambda db: _count(db, owner, version))
-        older = [number for number in self._keyring.versions(owner) if number < version]
+    def _shown(self, db: Connection, owner: str) -> wire.KeyRotation:
+        *older, version = self._keyring.versions(owner)
+        count = _count(db, owner, version)
         return wire.KeyRotation(
             tenant_id=owner if owner.startswith("tnt_") else UNSET,
             partner_id=owner if owner.startswith("ptn_") else UNSET,
@@ -170,7 +166,14 @@ class Keys:
     def _rewrap_one(
         self, tx: Transaction, owner: str, path: str, version: int, key_version: int, dek: bytes
     ) -> None:
-        newest, box = self._gate.envelope.rewrap(owner, place(path), version, key_version, dek)
+        try:
+            newest, box = self._gate.envelope.rewrap(owner, place(path), version, key_version, dek)
+        except (Damaged, KeyMissing):
+            # One that does not open must not keep the old key alive for ever.
+            store.quarantine(tx, owner, path, version)
+            tx.note(quarantined=True)
+            tx.then(lambda: self._shelf.drop((owner, path)))
+            return
         # The row may be gone or written anew since it was looked up: then its key is not this one.
         tx.execute(
             "UPDATE secret_version SET key_version = :newest, dek = :box WHERE owner_id = :owner"

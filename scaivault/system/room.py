@@ -12,6 +12,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from msgspec import structs
+
 from scaivault import __version__
 from scaivault.clock import SECOND, Clock, instant
 from scaivault.config import Settings
@@ -86,6 +88,7 @@ class System:
         self._auto_error: str | None = None
         # (slot type, success | progress | failure) -> calls of unseal, for metrics
         self.unseal_attempts: Final[dict[tuple[str, str], int]] = {}
+        self._sealing = 0  # calls that wait for the vault to be closed
         self.draining = False
         self.dev_token: str | None = None  # the root token of a vault that is thrown away
         self.fatal: Callable[[StartRefused], None] = lambda _refused: None
@@ -201,6 +204,7 @@ class System:
                     try:
                         vault = await self._open(copy)
                         answer = await self._found(vault, caller, act, body, ttl)
+                        await vault.renew_issuer()
                     except BaseException:
                         await self._abandon()
                         raise
@@ -232,9 +236,9 @@ class System:
 
     async def unseal(self, caller: Caller, request: wire.Unseal) -> wire.SealStatus:
         """One credential. Already unsealed: nothing is checked."""
-        if self.vault is not None:
-            return self.status()
         act, body = Act("unseal"), request.body
+        if self.vault is not None:
+            return await self._open_already(self.vault, caller, act)
         try:
             status: wire.SealStatus = await self._ledgered(
                 caller, act, lambda: self._unseal(caller, act, body)
@@ -244,6 +248,12 @@ class System:
             raise
         self._attempted(act, body, "progress" if status.sealed else "success")
         return status
+
+    async def _open_already(self, vault: Vault, caller: Caller, act: Act) -> wire.SealStatus:
+        async def look() -> wire.SealStatus:
+            return self.status()
+
+        return await vault.gate.read(caller, act, look)
 
     def _attempted(self, act: Act, body: wire.CredentialBody, result: str) -> None:
         """Count an attempt; where no slot is known, as the kind of credential that was sent."""
@@ -301,6 +311,7 @@ class System:
                 self.vault = None
                 raise
             self._early.clear()
+            await vault.renew_issuer()
             self._opened_now(vault)
 
     async def _open(self, root: Guarded) -> Vault:
@@ -356,6 +367,7 @@ class System:
 
     def _opened_now(self, vault: Vault) -> None:
         self._leave = Leave()
+        self.unsealing.forget_shares()
         self._reason, self._since = None, self.clock.now()
         self.vault = vault
         log.info("unsealed")
@@ -395,32 +407,43 @@ class System:
         act = Act("seal")
         act.extra["hold"] = request.body.hold
 
-        def hold(tx: Transaction) -> None:
+        told = structs.replace(self.status(), sealed=True, state="sealed", reason="manual")
+        told.held = self.held or request.body.hold
+        told.since = instant(caller.now)
+
+        def hold(tx: Transaction) -> wire.SealStatus:
             if request.body.hold:
                 private.write_atomically(self.folder.hold, b"")
+            return told
 
-        await vault.gate.change(caller, act, hold)
-        if not vault.closing:  # else another call is at it, and waits for this one to end
-            await self.close("manual", keep=1)
+        result = await vault.gate.change(caller, act, hold)
+        if result is not told:
+            return result  # answered before; who opened the vault since wants it open
+        self._sealing += 1
+        try:
+            await self.close("manual")
+        finally:
+            self._sealing -= 1
         return self.status()
 
-    async def close(self, reason: str | None, keep: int = 0) -> None:
-        """Drain (all but ``keep`` requests) and close; nothing happens on a sealed vault."""
+    async def close(self, reason: str | None) -> None:
+        """Drain and close; nothing happens on a sealed vault."""
         async with self._turn:
             vault = self.vault
             if vault is None:
                 return
             vault.closing = True
-            await self._drained(vault, keep)
+            await self._drained(vault)
             self.vault = None
             self._reason, self._since = reason, self.clock.now()
             await vault.close()
             log.info("sealed")
 
-    async def _drained(self, vault: Vault, keep: int) -> None:
+    async def _drained(self, vault: Vault) -> None:
+        """Wait until no request is left but those that wait for the seal."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.server.shutdown_grace):
-                while vault.inflight > keep:  # noqa: ASYNC110 - a count, kept on the hot path
+                while vault.inflight > self._sealing:  # noqa: ASYNC110 - a count, kept on the hot path
                     await asyncio.sleep(0.01)
 
     # -- root token ----------------------------------------------------------------------------
@@ -477,4 +500,4 @@ class System:
                     "the audit row could not be written to disk; free some space first",
                     reason="disk_full",
                 ) from error
-        refused.recorded = True
+            refused.recorded = True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET, structs
@@ -13,7 +15,8 @@ from scaivault.clock import instant
 from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal, faults
 from scaivault.gate.caller import Caller
-from scaivault.gate.gate import Act
+from scaivault.gate.gate import Act, steps
+from scaivault.gate.once import Replay
 from scaivault.gate.transaction import Transaction
 from scaivault.ids import random_id
 from scaivault.seal.file import SealFile, Slot, dump
@@ -134,20 +137,21 @@ class Slots:
                 with unwrap_root(created.secret, slot, file.vault_id, file.root_key_version):
                     pass
 
-            def add(tx: Transaction) -> None:
+            info = self._info(slot, (caller.identity_id, None, caller.now, None))
+            info.shares = list(created.shares) or UNSET
+            info.recovery_key = created.recovery_key or UNSET
+
+            def add(tx: Transaction) -> wire.SlotInfo:
                 tx.execute(
                     "INSERT INTO slot_state (id, created_by, last_verified_at)"
                     " VALUES (:id, :by, :now)",
-                    {"id": slot_id, "by": caller.identity_id, "now": tx.now},
+                    {"id": slot_id, "by": caller.identity_id, "now": caller.now},
                 )
                 self.store(tx, slots=[*file.slots, slot])
                 tx.note(slot_id=slot_id, slot_type=slot.type)
+                return info
 
-            await vault.gate.change(caller, Act("slot_add"), add)
-        info = self._info(slot, (caller.identity_id, None, caller.now, None))
-        info.shares = list(created.shares) or UNSET
-        info.recovery_key = created.recovery_key or UNSET
-        return info
+            return await vault.gate.change(caller, Act("slot_add"), add)
 
     def kind(self, name: str) -> Kind:
         kind = self._system.unsealing.kinds.get(name)
@@ -181,13 +185,13 @@ class Slots:
         else:
             valid, complete = await self._opens(file, slot, body), True
 
-        def verify(tx: Transaction) -> None:
+        def verify(tx: Transaction) -> wire.Verified:
             tx.note(valid=valid, complete=complete)
             if valid and complete:
                 _remember(tx, slot.id, "last_verified_at")
+            return wire.Verified(slot.id, valid, complete, known)
 
-        await vault.gate.change(caller, act, verify)
-        return wire.Verified(slot.id, valid, complete, known)
+        return await vault.gate.change(caller, act, verify)
 
     async def _opens(self, file: SealFile, slot: Slot, body: wire.CredentialBody) -> bool:
         auto = self._system.unsealing.kinds[slot.type].auto(slot.params)
@@ -266,27 +270,40 @@ class Slots:
 
     # -- the root key --------------------------------------------------------------------------
 
-    async def rotate_root(self, caller: Caller, request: wire.RotateRoot) -> wire.RootRotated:
+    async def rotate_root(
+        self, caller: Caller, request: wire.RotateRoot
+    ) -> wire.RootRotated | Replay:
         """Another root key, and every slot wrapped anew; secrets are not rewritten.
 
         Three steps, so that a stop anywhere leaves a vault that opens: the new wraps as further
         rows; then vault.seal; then the old rows go."""
-        self._system.opened()
+        vault, _ = self._system.opened()
+        body = request.body
         async with self._turn:
+            again = await vault.gate.replayed(caller, Act("root_rotate"))
+            if again is not None:
+                return again
             file = self._system.file
             version = file.root_key_version + 1
             root = Guarded.random()
+            last = steps(caller) if body.rekey_file else caller
             try:
-                slots, shares = await self._rewrapped(file, request.body, root, version)
-                await self._wrap_top(caller, root, version)
-            except BaseException:
+                slots, shares = await self._rewrapped(file, body, root, version)
+                answer = wire.RootRotated(
+                    version,
+                    [slot.id for slot in slots],
+                    list(dict.fromkeys(body.drop_slots)),
+                    shares,
+                )
+                await self._wrap_top(steps(caller), root, version)
+                await self._adopt(last, root, slots, answer, body.reason)
+            except Exception:  # not a cancellation: the change may commit all the same
+                vault.keyring.keep_root()
                 root.wipe()
                 raise
-            dropped = [name for name in request.body.drop_slots if file.slot(name)]
-            await self._adopt(caller, root, version, slots, request.body.reason)
-            if request.body.rekey_file:
-                await self._rekey(caller)
-        return wire.RootRotated(version, [slot.id for slot in slots], dropped, shares)
+            if body.rekey_file:
+                await self._rekey(caller, answer)
+        return answer
 
     async def _rewrapped(
         self, file: SealFile, body: wire.RotateRootBody, root: Guarded, version: int
@@ -319,8 +336,12 @@ class Slots:
                 {"credentials": f"{slot.id} ({slot.type}) needs its credential, or drop_slots"}
             )
         proof = Credential(auto=True) if given is None else credential(given)
-        secret = await kind.secret(slot, proof, file.vault_id)
-        unwrap_root(secret, slot, file.vault_id, file.root_key_version).wipe()
+        secret = await self._system.unsealing.secret(slot, proof, file.vault_id)
+        try:
+            unwrap_root(secret, slot, file.vault_id, file.root_key_version).wipe()
+        except BaseException:
+            secret.wipe()
+            raise
         renewal = kind.renewal(slot.params)
         if renewal is None:
             return secret, slot.params, ()
@@ -333,59 +354,75 @@ class Slots:
         vault, _ = self._system.opened()
 
         def wrap(tx: Transaction) -> None:
+            tx.otherwise(vault.keyring.keep_root)
             vault.keyring.wrap_all(tx.connection, root, version, tx.now)
             tx.note(key_version=version, stage="wrapped")
 
         await vault.gate.change(caller, Act("root_rotate"), wrap)
 
     async def _adopt(
-        self, caller: Caller, root: Guarded, version: int, slots: list[Slot], reason: str | None
+        self,
+        caller: Caller,
+        root: Guarded,
+        slots: list[Slot],
+        answer: wire.RootRotated,
+        reason: str | None,
     ) -> None:
         """Steps 2 and 3; the old root key is wiped."""
         vault, file = self._system.opened()
+        version = answer.root_key_version
         with seal_mac_key(root) as mac:
             changed = file.changed(
                 mac,
                 root_key_version=version,
                 slots=slots,
-                file_key=vault.wrapped_file_key(root, version, file.file_key.version),
+                file_key=vault.wrapped_file_key(root, version, _newest_file_key(file)),
+                file_key_next=UNSET,
             )
-        await asyncio.to_thread(private.write_atomically, self._system.folder.seal, dump(changed))
-        vault.keyring.replace_root(root, version)
-        self._system.file = changed
 
-        def finish(tx: Transaction) -> None:
+        def finish(tx: Transaction) -> wire.RootRotated:
             tx.execute(
                 "DELETE FROM wrapped_key WHERE kind IN ('system', 'partner')"
                 " AND parent_version <> :version",
                 {"version": version},
             )
-            set_generation(tx.connection, changed.generation)
+            for dropped in answer.slots_dropped:
+                tx.execute("DELETE FROM slot_state WHERE id = :id", {"id": dropped})
             tx.note(key_version=version, stage="done")
             if reason is not None:
                 tx.note(reason=reason)
+            self._replace(tx, changed)
+            tx.then(lambda: vault.keyring.replace_root(root, version))
+            return answer
 
         await vault.gate.change(caller, Act("root_rotate"), finish)
 
     # -- the file key --------------------------------------------------------------------------
 
-    async def _rekey(self, caller: Caller) -> None:
-        """Another file key: announced in vault.seal first, so that either key is found there
-        whenever it stops. All requests wait while the pages are rewritten."""
+    async def _rekey(self, caller: Caller, answer: wire.RootRotated) -> None:
+        """Another file key: announced in vault.seal first, beside the one in use, so that either
+        is found there whenever it stops. All requests wait while the pages are rewritten."""
         vault, file = self._system.opened()
-        number = file.file_key.version + 1
+        number = _newest_file_key(file) + 1
         with Guarded.random() as key:
             wrapped = self._system.wrap_file_key(number, key)
-            await self._step(caller, "file_key_announced", number, file_key_next=wrapped)
+            await self._step(
+                steps(caller), "file_key_announced", number, answer, file_key_next=wrapped
+            )
             await vault.rekey(key)
-        await self._step(caller, "file_key_replaced", number, file_key=wrapped, file_key_next=UNSET)
+        await self._step(
+            caller, "file_key_replaced", number, answer, file_key=wrapped, file_key_next=UNSET
+        )
 
-    async def _step(self, caller: Caller, stage: str, number: int, **fields: Any) -> None:
+    async def _step(
+        self, caller: Caller, stage: str, number: int, answer: wire.RootRotated, **fields: Any
+    ) -> None:
         vault, _ = self._system.opened()
 
-        def step(tx: Transaction) -> None:
+        def step(tx: Transaction) -> wire.RootRotated:
             tx.note(stage=stage, file_key_version=number)
             self.store(tx, **fields)
+            return answer
 
         await vault.gate.change(caller, Act("root_rotate"), step)
 
@@ -394,10 +431,35 @@ class Slots:
     def store(self, tx: Transaction, **fields: Any) -> None:
         """The next vault.seal, as the last step of a change: the file goes first, the row follows
         with the commit; a stop in between leaves the file one ahead, which opens."""
-        changed = self._system.next_file(**fields)
+        self._replace(tx, self._system.next_file(**fields))
+
+    def _replace(self, tx: Transaction, changed: SealFile) -> None:
+        system, before = self._system, self._system.file
         set_generation(tx.connection, changed.generation)
-        private.write_atomically(self._system.folder.seal, dump(changed))
-        self._system.file = changed
+        tx.otherwise(lambda: _put_back(system.folder.seal, before))
+        try:
+            private.write_atomically(system.folder.seal, dump(changed))
+        except OSError as error:
+            raise Refusal(
+                "service_unavailable",
+                "vault.seal could not be written to disk, so nothing was changed; try again later",
+                reason="disk_full" if error.errno == errno.ENOSPC else "io",
+            ) from error
+        tx.then(lambda: setattr(system, "file", changed))
+
+
+def _put_back(path: Path, file: SealFile) -> None:
+    """The change did not commit. Where this fails too the file stays one ahead, which opens."""
+    try:
+        private.write_atomically(path, dump(file))
+    except OSError as error:
+        log.error("vault.seal could not be put back: %s", type(error).__name__)
+
+
+def _newest_file_key(file: SealFile) -> int:
+    """The highest number that a file key was given."""
+    announced = file.file_key_next
+    return max(file.file_key.version, 0 if announced is UNSET else announced.version)
 
 
 def _proven(tx: Transaction, left: list[Slot]) -> bool:

@@ -89,10 +89,7 @@ class Tenancy:
             " VALUES (:id, :name, :slug, :status, :now)",
             {**partner._asdict(), "now": tx.now},
         )
-        box = self._keyring.wrap_top("partner", partner.id, 1, key)
-        keep_key(tx, "partner", partner.id, 1, self._keyring.root_version, box)
-        # The key is usable in this very transaction; should it not commit, nothing refers to it.
-        self._keyring.admit_partner(partner.id, 1, key)
+        keep_partner_key(tx, self._keyring, partner.id, 1, key)
         tx.then(lambda: self.partners.__setitem__(partner.id, partner))
         return partner
 
@@ -107,9 +104,37 @@ class Tenancy:
         with Guarded.random() as key:
             parent, box = self._keyring.wrap_tenant(partner_id, tenant.id, 1, key)
         keep_key(tx, "tenant", tenant.id, 1, parent, box)
-        self._keyring.admit_tenant(tenant.id, partner_id, 1, parent, box)
+        admit_tenant_key(tx, self._keyring, tenant.id, partner_id, 1, parent, box)
         tx.then(lambda: self.tenants.__setitem__(tenant.id, tenant))
         return tenant
+
+
+# A new key is in the ring as soon as its row is written, not only once that is committed: what the
+# writer does next may wrap with it. Should the commit fail, it is taken out again.
+
+
+def keep_partner_key(
+    tx: Transaction, keyring: Keyring, partner_id: str, version: int, key: Guarded
+) -> None:
+    """A partner key's rows, and its place in the ring."""
+    for root_version, box in keyring.wrap_partner(partner_id, version, key):
+        _add_key(tx, "partner", partner_id, version, root_version, box)
+    tx.otherwise(lambda: keyring.destroy(partner_id, version))
+    keyring.admit_partner(partner_id, version, key)
+
+
+def admit_tenant_key(
+    tx: Transaction,
+    keyring: Keyring,
+    tenant_id: str,
+    partner_id: str,
+    version: int,
+    parent_version: int,
+    box: bytes,
+) -> None:
+    """A new tenant key's place in the ring; its row is ``keep_key``'s."""
+    tx.otherwise(lambda: keyring.destroy(tenant_id, version))
+    keyring.admit_tenant(tenant_id, partner_id, version, parent_version, box)
 
 
 def keep_key(
@@ -120,6 +145,12 @@ def keep_key(
         "DELETE FROM wrapped_key WHERE kind = :kind AND owner_id = :owner AND version = :version",
         {"kind": kind, "owner": owner, "version": version},
     )
+    _add_key(tx, kind, owner, version, parent_version, box)
+
+
+def _add_key(
+    tx: Transaction, kind: str, owner: str, version: int, parent_version: int, box: bytes
+) -> None:
     tx.execute(
         "INSERT INTO wrapped_key (kind, owner_id, version, parent_version, box, created_at)"
         " VALUES (:kind, :owner, :version, :parent_version, :box, :now)",
