@@ -43,6 +43,10 @@ bench *args:
 lock *args:
     scripts/lock {{args}}
 
+# the reference of commands, endpoints and codes, written anew from the code
+reference:
+    scripts/docs
+
 # links, settings, decisions and the other promises of the documentation
 docs:
     {{python}} -m pytest tests/house

@@ -60,7 +60,7 @@ def test_every_recipe_that_is_named_exists(top: Path, documents: dict[Path, str]
 
 def test_the_readme_starts_with_the_two_commands(top: Path, documents: dict[Path, str]) -> None:
     readme = documents.get(Path("README.md"), documents[Path("CONTRIBUTING.md")])
-    commands = re.findall(r"^(scripts/\w+)", "\n".join(FENCE.findall(readme)), re.MULTILINE)
+    commands = re.findall(r"^(?:\./)?(scripts/\w+)", "\n".join(FENCE.findall(readme)), re.MULTILINE)
     assert {"scripts/run", "scripts/test"} <= set(commands)
     assert all((top / command).exists() for command in commands)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = [".ci/run", "scripts/run", "scripts/test", "scripts/lock"]
+SCRIPTS = [".ci/run", "scripts/run", "scripts/test", "scripts/lock", "scripts/docs"]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
