@@ -33,9 +33,10 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """An answer that was given before."""
+    """An answer that was given before; ``code`` is of ``errors.CODES`` when it was a refusal."""
 
     answer: bytes
+    code: str = ""
 
 
 def kept(connection: Connection, envelope: Envelope, once: Once, now: int) -> Replay | None:
@@ -53,14 +54,17 @@ def kept(connection: Connection, envelope: Envelope, once: Once, now: int) -> Re
             "this Idempotency-Key was used with another body; take a new key",
             reason="body_mismatch",
         )
-    return Replay(envelope.open("-", _place(once), 0, Sealed(*row[1:])))
+    code, _, answer = envelope.open("-", _place(once), 0, Sealed(*row[1:])).partition(b"\n")
+    return Replay(answer, code.decode())
 
 
 def keep(connection: Connection, envelope: Envelope, once: Once, now: int, outcome: Any) -> None:
     """Remember ``outcome`` (a result or a ``Refusal``)."""
-    if isinstance(outcome, Refusal) and (outcome.status in _NOT_KEPT or outcome.status >= 500):
+    if isinstance(outcome, Refusal) and not _keeps(outcome):
         return
-    sealed = envelope.seal("-", _place(once), 0, once.encode(outcome))
+    code = outcome.code if isinstance(outcome, Refusal) else ""
+    plaintext = code.encode() + b"\n" + once.encode(outcome)
+    sealed = envelope.seal("-", _place(once), 0, plaintext)
     connection.execute(
         "INSERT INTO kept_answer (id, body_hash, expires_at, key_version, dek, answer)"
         " VALUES (:id, :body_hash, :expires_at, :key_version, :dek, :answer)"
@@ -76,6 +80,12 @@ def keep(connection: Connection, envelope: Envelope, once: Once, now: int, outco
             "answer": sealed.value,
         },
     )
+
+
+def _keeps(refused: Refusal) -> bool:
+    """A conflict of the key itself must not take the place of the answer that is kept."""
+    own = refused.code == "idempotency_conflict"
+    return not (own or refused.status in _NOT_KEPT or refused.status >= 500)
 
 
 def _place(once: Once) -> str:

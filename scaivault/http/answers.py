@@ -12,6 +12,7 @@ from scaivault.gate.limits import Allowance
 Header = tuple[bytes, bytes]
 
 _JSON: Final = (b"content-type", b"application/json")
+_NO_CACHE: Final = (b"pragma", b"no-cache")
 COMMON: Final[tuple[Header, ...]] = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -20,6 +21,8 @@ PUBLIC: Final[tuple[Header, ...]] = (
     (b"cache-control", b"max-age=300"),
     (b"x-content-type-options", b"nosniff"),
 )
+# A year (RFC 6797); sent where TLS ends in this process.
+HTTPS_ONLY: Final[Header] = (b"strict-transport-security", b"max-age=31536000")
 encode: Final = msgspec.json.Encoder().encode
 
 
@@ -57,6 +60,35 @@ def refused(refusal: Refusal, request_id: str) -> Answer:
         error["details"] = refusal.details
     error["request_id"] = request_id
     return Answer(refusal.status, encode({"error": error}), (_JSON, *_extra(refusal)))
+
+
+_GRANT_ERRORS: Final = {
+    "token_invalid": (401, "invalid_client"),
+    "insufficient_scope": (400, "invalid_scope"),
+    "rate_limited": (429, "temporarily_unavailable"),
+    "internal_error": (500, "server_error"),
+    "service_unavailable": (503, "temporarily_unavailable"),
+    "sealed": (503, "temporarily_unavailable"),
+}
+
+
+def refused_grant(refusal: Refusal, request_id: str) -> Answer:
+    """A refusal as RFC 6749 section 5.2 says; what it has no word for as section 4.1.2.1 does."""
+    status, error = _GRANT_ERRORS.get(refusal.code, (400, "invalid_request"))
+    if refusal.details.get("reason") == "unsupported_grant_type":
+        error = "unsupported_grant_type"
+    told = {"error": error, "error_description": refusal.message, "request_id": request_id}
+    headers = [_JSON, _NO_CACHE]
+    if status == 401:
+        headers.append((b"www-authenticate", b'Basic realm="scaivault"'))
+    elif status >= 429:
+        headers += _extra(refusal)
+    return Answer(status, encode(told), tuple(headers))
+
+
+def granted(answer: Answer) -> Answer:
+    """RFC 6749 section 5.1."""
+    return answer._replace(headers=(*answer.headers, _NO_CACHE))
 
 
 def _extra(refusal: Refusal) -> list[Header]:

@@ -37,11 +37,11 @@ class Identify:
         caller = Caller(
             request_id=timed_id("req_", now),
             source_ip=peer if not self.trusted else self._source(request, peer),
-            user_agent=_agent(request.header(b"user-agent") or b""),
+            user_agent=_agent(request.lone(b"user-agent") or b""),
             started=self._clock.monotonic(),
             now=now,
         )
-        theirs = request.header(b"x-request-id")
+        theirs = request.lone(b"x-request-id")
         if theirs is not None and _CLIENT_ID.match(theirs):
             caller.notes["client_request_id"] = theirs.decode()
         return caller
@@ -49,11 +49,11 @@ class Identify:
     def is_local(self, request: Request) -> bool:
         """From this host, and not handed on by a proxy on it; or from ``seal.local_from``."""
         client = request.scope.get("client")
+        names = (name for name, _ in request.scope["headers"])
+        if any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name in names):
+            return False
         if client is None:  # a Unix socket
             return True
-        for name in (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"):
-            if request.headers(name):
-                return False
         peer = parse_address(client[0])
         return peer.is_loopback or in_ranges(peer, self._local_from)
 
@@ -61,8 +61,12 @@ class Identify:
         """The right-most hop that is no trusted proxy, if the peer is one."""
         if peer is None or not in_ranges(parse_address(peer), self.trusted):
             return peer
+        lists = [hops for hops in (_forwarded(request), _forwarded_for(request)) if hops]
+        if len(lists) == 2 and lists[0] != lists[1]:
+            # A proxy keeps one of the two headers; the other is what the client made up.
+            return peer
         source = peer
-        for hop in reversed(_hops(request)):
+        for hop in reversed(lists[0] if lists else []):
             try:
                 source = _canonical(hop)
             except ValueError:
@@ -84,10 +88,13 @@ def bearer(request: Request) -> str:
     return match[1].decode("ascii")
 
 
-def _hops(request: Request) -> list[str]:
-    forwarded = b",".join(request.headers(b"forwarded"))
-    if forwarded:
-        return [_host(match[2].decode("latin-1")) for match in _FOR.finditer(forwarded)]
+def _forwarded(request: Request) -> list[str]:
+    """RFC 7239 section 5.2."""
+    listed = b",".join(request.headers(b"forwarded"))
+    return [_host(match[2].decode("latin-1")) for match in _FOR.finditer(listed)]
+
+
+def _forwarded_for(request: Request) -> list[str]:
     listed = b",".join(request.headers(b"x-forwarded-for"))
     return [_host(hop.strip().decode("latin-1")) for hop in listed.split(b",") if hop.strip()]
 

@@ -48,6 +48,13 @@ class Request:
         found: bytes | None = value
         return found
 
+    def lone(self, name: bytes) -> bytes | None:
+        """The value of a header that is believed only if it stands once."""
+        try:
+            return self.header(name)
+        except Refusal:
+            return None
+
     def headers(self, name: bytes) -> list[bytes]:
         """All values of a header, in order."""
         return [value for key, value in self.scope["headers"] if key == name]

@@ -69,7 +69,8 @@ class Router:
                 continue
             if method in template.routes:
                 return _chosen(template.routes, method, found.groupdict(), tenant)
-            fitting.append(template.routes)
+            if tenant is None or any(route.tenant for route in template.routes.values()):
+                fitting.append(template.routes)
         if path == _SECRETS or fitting:
             _refuse_method(path, fitting)
         raise _not_found()
@@ -85,11 +86,11 @@ def _family(path: bytes) -> bytes:
 def _chosen(
     methods: dict[str, Route], method: str, raw: dict[str, bytes], tenant: bytes | None
 ) -> Match:
+    if tenant is not None and not any(route.tenant for route in methods.values()):
+        raise _not_found()
     route = methods.get(method)
     if route is None:
         raise _not_allowed(methods)
-    if tenant is not None and not route.tenant:
-        raise _not_found()
     return Match(route, raw, tenant)
 
 

@@ -32,9 +32,16 @@ class Route:
     open: bool = False
     etag: bool = False
     sealed: bool = False  # answers while the vault is sealed
-    form: bool = False  # also takes a form body
+    form: bool = False  # also takes a form body, and HTTP Basic for the client's credentials
+    oauth: bool = False  # takes a form only, and refuses as RFC 6749 says
     public: bool = False  # a published document, which may be cached
     tenant: bool = False  # also under /v1/t/{tenant_id}/
+
+    @property
+    def ledgered(self) -> bool:
+        """Probes and published documents leave no audit row, whatever becomes of the request."""
+        probe = self.sealed and self.method in ("GET", "HEAD")
+        return not (probe or self.public)
 
     @property
     def room(self) -> str:
@@ -71,7 +78,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("DELETE", "/v1/auth/tokens/{id}", "identity.revoke", identity.TokenId, None, "token_revoke", "auth_tokens", status=204),
     Route("GET", "/v1/auth/config", "published.config", identity.Nothing, identity.IssuerConfig, "auth_read", open=True, public=True),
     Route("POST", "/v1/auth/token", "identity.grant", identity.Grant, identity.AccessToken, "auth_failed", "auth_grant", open=True, form=True),
-    Route("POST", "/oauth/token", "identity.grant", identity.Grant, identity.AccessToken, "auth_failed", "auth_grant", open=True, form=True),
+    Route("POST", "/oauth/token", "identity.grant", identity.Grant, identity.AccessToken, "auth_failed", "auth_grant", open=True, form=True, oauth=True),
     Route("GET", "/.well-known/jwks.json", "published.key_set", identity.Nothing, identity.KeySet, "auth_read", open=True, public=True),
     Route("GET", "/.well-known/openid-configuration", "published.discovery", identity.Nothing, identity.OpenIdConfiguration, "auth_read", open=True, public=True),
     # -- service accounts
@@ -82,7 +89,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/identity/service-accounts/{id}/credentials", "accounts.credentials", identity.AccountId, identity.CredentialList, "identity_read", "identity_admin", ("identity:admin",)),
     Route("POST", "/v1/identity/service-accounts/{id}/credentials", "accounts.add_credential", identity.NewCredential, identity.NewSecret, "credential_create", "identity_admin", ("identity:admin",), status=201),
     Route("DELETE", "/v1/identity/service-accounts/{id}/credentials/{credential_id}", "accounts.drop_credential", identity.CredentialId, None, "credential_revoke", "identity_admin", ("identity:admin",), status=204),
-    Route("GET", "/v1/identity/service-accounts/{id}/roles", "accounts.roles", identity.AccountId, identity.Roles, "identity_read", "identity_read", ("identity:read",)),
+    Route("GET", "/v1/identity/service-accounts/{id}/roles", "accounts.roles", identity.AccountId, identity.Roles, "identity_read", "identity_read"),
     Route("PUT", "/v1/identity/service-accounts/{id}/roles", "accounts.change_roles", identity.ChangeRoles, identity.Roles, "role_change", "identity_admin", ("identity:admin",)),
     Route("GET", "/v1/identity/tenants/{tenant_id}/service-accounts", "accounts.page", identity.ListAccounts, identity.AccountPage, "identity_read", "identity_read", ("identity:read",)),
     # -- audit
@@ -102,8 +109,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     _system("POST", "rotate-root", "slots.rotate_root", system.RotateRoot, system.RootRotated, "root_rotate"),
     _system("POST", "tenants/{id}/rotate-key", "keys.rotate_tenant", system.OwnerId, system.KeyRotation, "key_rotate", role="partner_admin", status=202),
     _system("GET", "tenants/{id}/rotate-key", "keys.tenant_progress", system.OwnerId, system.KeyRotation, "system_read", role="partner_admin"),
-    _system("POST", "partners/{id}/rotate-key", "keys.rotate_partner", system.OwnerId, system.KeyRotation, "key_rotate", role="partner_admin", status=202),
-    _system("GET", "partners/{id}/rotate-key", "keys.partner_progress", system.OwnerId, system.KeyRotation, "system_read", role="partner_admin"),
+    _system("POST", "partners/{id}/rotate-key", "keys.rotate_partner", system.OwnerId, system.KeyRotation, "key_rotate", status=202),
+    _system("GET", "partners/{id}/rotate-key", "keys.partner_progress", system.OwnerId, system.KeyRotation, "system_read"),
     _system("GET", "jobs", "jobs.table", identity.Nothing, system.Jobs, "system_read"),
     _system("POST", "jobs/pause", "jobs.pause", identity.Nothing, system.Jobs, "job_control"),
     _system("POST", "jobs/resume", "jobs.resume", identity.Nothing, system.Jobs, "job_control"),

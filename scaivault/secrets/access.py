@@ -90,7 +90,8 @@ class Access:
 
     def flush(self, tx: Transaction, seq: int, counts: Counts) -> None:
         """Add ``counts``, which reach to ledger row ``seq``, to the table."""
-        for (owner, path), count in counts.items():
+        # A copy: the loop may forget one of them meanwhile.
+        for (owner, path), count in list(counts.items()):
             for day, reads in count.days.items():
                 tx.execute(
                     "INSERT INTO secret_access (owner_id, path, day, reads, last_at)"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Final, NamedTuple
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+import msgspec
 
 from scaivault.clock import SECOND, instant, parse_instant
 from scaivault.errors import Refusal, faults, invalid
@@ -17,6 +21,17 @@ NOTIFY_BEFORE: Final = ("30d", "7d", "1d")
 DATA_MAX: Final = 512 * 1024
 METADATA_MAX: Final = 64 * 1024
 _LAST_INSTANT: Final = parse_instant("9999-12-31T00:00:00Z")
+_ETAG: Final = re.compile(r'"([1-9][0-9]{0,14})"')
+# Only the fields with rules are looked into; all else stays the bytes that were sent, also numbers
+# that are too long for Python to convert.
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class _Tagged(msgspec.Struct):
+    tags: list[str] | None = None
+
+
+_tagged: Final = msgspec.json.Decoder(_Tagged).decode
 
 
 class Secret(NamedTuple):
@@ -90,31 +105,36 @@ def check_unexpired(secret: Secret, now: int) -> None:
         )
 
 
-def check_version(
-    path: str,
-    current: int | None,
-    *,
-    cas: int | None,
-    if_match: str | None,
-    if_none_match: str | None = None,
-) -> None:
-    """The preconditions of a change; ``current`` is None where nothing live is.
+class Wanted(NamedTuple):
+    """What a writer believes: ``version`` is the current one (0: nothing is there); ``exists``:
+    something is there, whichever version."""
 
-    ``cas`` 0: must not exist. ``If-Match: *``: must exist. ``If-None-Match: *``: must not."""
-    wanted = cas
+    version: int | None
+    exists: bool
+
+
+def wanted(cas: object, if_match: str | None, if_none_match: str | None = None) -> Wanted:
+    """The preconditions of a change from ``options.cas`` (int or not sent) and the headers."""
+    versions = {cas} if isinstance(cas, int) else set()
     if if_match is not None and if_match != "*":
-        number = _etag(if_match)
-        if cas is not None and cas != number:
-            raise faults({"options.cas": "differs from If-Match; send one of them"})
-        wanted = number
-    if if_none_match is not None and if_none_match != "*":
-        raise invalid(if_none_match="only * can be asked for")
-    broken = (
-        (wanted is not None and wanted != (current or 0))
-        or (if_match == "*" and current is None)
-        or (if_none_match == "*" and current is not None)
-    )
-    if broken:
+        etag = _ETAG.fullmatch(if_match)
+        if etag is None:
+            raise invalid(if_match='must be "<version>" in double quotes, or *')
+        versions.add(int(etag[1]))
+    if if_none_match is not None:
+        if if_none_match != "*":
+            raise invalid(if_none_match="only * can be asked for")
+        versions.add(0)
+    exists = if_match == "*"
+    if len(versions) > 1 or (exists and 0 in versions):
+        raise faults({"options.cas": "the version checks contradict each other; send one of them"})
+    return Wanted(next(iter(versions), None), exists)
+
+
+def check_version(current: int | None, believed: Wanted) -> None:
+    """``version_conflict`` where ``current`` (None: nothing live) is not what was believed."""
+    other = believed.version is not None and believed.version != (current or 0)
+    if other or (believed.exists and current is None):
         raise Refusal(
             "version_conflict",
             "the secret is at another version than you expect; read it again",
@@ -122,21 +142,23 @@ def check_version(
         )
 
 
-def _etag(text: str) -> int:
-    digits = text[1:-1]
-    if len(text) < 3 or text[0] != '"' or text[-1] != '"' or not digits.isascii():
-        raise invalid(if_match='must be "<version>" in double quotes, or *')
-    if not digits.isdigit() or len(digits) > 15:
-        raise invalid(if_match='must be "<version>" in double quotes, or *')
-    return int(digits)
-
-
 # -- what a writer sends -----------------------------------------------------------------------
 
 
-def check_type(secret_type: str) -> None:
-    """``""``: not sent."""
-    if secret_type and secret_type not in TYPES:
+@contextmanager
+def noting(found: dict[str, str]) -> Iterator[None]:
+    """Put fields at fault into ``found``, so that all of them are told at once."""
+    try:
+        yield
+    except Refusal as refused:
+        if refused.code != "validation_error":
+            raise
+        found.update(refused.details["fields"])
+
+
+def check_type(secret_type: str | None) -> None:
+    """None: not sent."""
+    if secret_type is not None and secret_type not in TYPES:
         raise Refusal(
             "invalid_secret_type",
             f"secret_type must be one of {', '.join(TYPES)}",
@@ -166,45 +188,52 @@ def clean_metadata(raw: bytes) -> str:
     if not raw.startswith(b"{"):
         raise invalid(metadata="must be an object")
     check_size(raw, "metadata", METADATA_MAX)
-    metadata: dict[str, Any] = json.loads(raw)
+    metadata = _fields(raw)
     found: dict[str, str] = {}
     if any(not 1 <= len(name) <= 128 for name in metadata):
         found["metadata"] = "keys must have 1 to 128 characters"
     for field, longest in (("description", 4096), ("owner", 256)):
-        value = metadata.get(field)
-        if value is not None and not (isinstance(value, str) and len(value) <= longest):
+        if not _fits(metadata.get(field), longest):
             found[f"metadata.{field}"] = f"must be a string of at most {longest} characters"
-    if (fault := _tags_fault(metadata.get("tags"))) is not None:
+    tags, fault = _tags(metadata.get("tags"))
+    if fault is not None:
         found["metadata.tags"] = fault
     if found:
         raise faults(found)
-    tags = metadata.get("tags")
-    if tags and len(set(tags)) != len(tags):
-        metadata["tags"] = list(dict.fromkeys(tags))
-        return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
+    if len(set(tags)) < len(tags):
+        metadata["tags"] = msgspec.Raw(msgspec.json.encode(list(dict.fromkeys(tags))))
+        return msgspec.json.encode(metadata).decode()
     return raw.decode()
 
 
-def _tags_fault(tags: Any) -> str | None:
-    if tags is None:
-        return None
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        return "must be a list of strings"
+def _fits(raw: msgspec.Raw | None, longest: int) -> bool:
+    try:
+        text = None if raw is None else msgspec.json.decode(raw, type=str | None)
+    except msgspec.ValidationError:
+        return False
+    return text is None or len(text) <= longest
+
+
+def _tags(raw: msgspec.Raw | None) -> tuple[list[str], str | None]:
+    """The tags as sent, and what is wrong with them."""
+    try:
+        tags = (None if raw is None else msgspec.json.decode(raw, type=list[str] | None)) or []
+    except msgspec.ValidationError:
+        return [], "must be a list of strings"
     if len(set(tags)) > 64:
-        return "must have at most 64 tags"
+        return [], "must have at most 64 tags"
     if any(not 1 <= len(tag) <= 128 for tag in tags):
-        return "each tag must have 1 to 128 characters"
-    return None
+        return [], "each tag must have 1 to 128 characters"
+    return tags, None
 
 
-def tags_of(metadata: str) -> list[Any]:
-    tags = json.loads(metadata).get("tags")
-    return tags if isinstance(tags, list) else []
+def tags_of(metadata: str) -> list[str]:
+    return _tagged(metadata).tags or []
 
 
 def expiry(options: WriteOptions, now: int, before: int | None) -> int | None:
     """The secret's end after a write: sent, or kept unless it has passed."""
-    if options.expires_in:
+    if options.expires_in is not None:
         if isinstance(options.expires_at, str):
             raise faults({"options.expires_at": "send expires_in or expires_at, not both"})
         return now + duration_field("options.expires_in", options.expires_in) * SECOND

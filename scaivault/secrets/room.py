@@ -145,16 +145,20 @@ class Secrets:
 
     async def write(self, caller: Caller, request: wire.WriteSecret) -> wire.Created | wire.Updated:
         """A new version, and a new secret if there was none."""
-        draft = self._writing.prepare(request)
-        return await self.gate.change(
-            caller,
-            Act("write", "write", request.path),
-            lambda tx: self._dropping(tx, request.path, self._writing.write(tx, request, draft)),
-        )
+        draft = self._writing.prepare(request, caller.now)
+        key = (caller.tenant, request.path)
+
+        def write(tx: Transaction) -> wire.Created | wire.Updated:
+            answer = self._writing.write(tx, request, draft)
+            if answer.created:
+                tx.then(lambda: self.access.forget(key))
+            return self._dropping(tx, request.path, answer)
+
+        return await self.gate.change(caller, Act("write", "write", request.path), write)
 
     async def delete(self, caller: Caller, request: wire.DeleteSecret) -> wire.Deleted:
         """Soft, permanent, or of one version."""
-        self._writing.check_delete(request)
+        believed = self._writing.check_delete(request)
         permission = "admin" if request.permanent else "delete"
         act = Act("delete", permission, request.path)
         act.extra["permanent"] = request.permanent
@@ -163,7 +167,7 @@ class Secrets:
         key = (caller.tenant, request.path)
 
         def delete(tx: Transaction) -> wire.Deleted:
-            answer = self._writing.delete(tx, request)
+            answer = self._writing.delete(tx, request, believed)
             if request.permanent:
                 tx.then(lambda: self.access.forget(key))
             return self._dropping(tx, request.path, answer)
@@ -255,7 +259,7 @@ class Secrets:
 
         return await self.gate.read(caller, Act("list", "list", request.path), look)
 
-    def _counted(self, info: Any, key: Key, now: int) -> Any:
+    def _counted(self, info: Answer, key: Key, now: int) -> Answer:
         """With the reads that are not in the table yet; a replayed answer stays as it was."""
         if isinstance(info, wire.SecretInfo):
             reads, last = self.access.waiting(key, now)
@@ -314,23 +318,28 @@ class Secrets:
 
     async def listing(self, caller: Caller, request: wire.ListSecrets) -> wire.SecretPage:
         """One page of the paths that the caller may list, in path order."""
-        act = Act("list", path=request.prefix)
+        spot = self._spot(caller, request)
+        act = Act("list", path=spot.filters.get("prefix") or None)
 
         async def look() -> wire.SecretPage:
-            page = await self._page(caller, request)
+            page = await self._page(caller, spot)
             act.extra["count"] = len(page.secrets)
             return page
 
         return await self.gate.read(caller, act, look)
 
-    async def _page(self, caller: Caller, request: wire.ListSecrets) -> wire.SecretPage:
+    def _spot(self, caller: Caller, request: wire.ListSecrets) -> Place:
+        """Where the page begins, and what of."""
+        check_prefix(request.prefix or "")
         filters = {} if request.prefix is None else {"prefix": request.prefix}
         spot = Place(filters, request.limit or 50, "")
         if request.cursor is not None:
             spot = self._cursors.read(request.cursor, _LIST, caller.tenant, filters, caller.now)
             spot = spot._replace(limit=request.limit or spot.limit)
+        return spot
+
+    async def _page(self, caller: Caller, spot: Place) -> wire.SecretPage:
         prefix = spot.filters.get("prefix", "")
-        check_prefix(prefix)
 
         def may_list(path: str) -> bool:
             return self.gate.decide(caller, "list", path).allowed

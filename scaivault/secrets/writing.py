@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from msgspec import UnsetType
+from msgspec import Raw, UnsetType
 
 from scaivault.clock import instant
 from scaivault.errors import Refusal, faults
@@ -12,6 +12,8 @@ from scaivault.gate.transaction import Transaction
 from scaivault.secrets import model, store
 from scaivault.secrets.model import Secret, Version, instant_or_none, place
 from scaivault.wire import secrets as wire
+
+PURGE: Final = "system:purge"
 
 
 class Draft(NamedTuple):
@@ -21,6 +23,7 @@ class Draft(NamedTuple):
     metadata: str | None
     notify_before: str | None
     options: wire.WriteOptions
+    believed: model.Wanted
 
 
 class Writing:
@@ -31,25 +34,29 @@ class Writing:
 
     # -- write ---------------------------------------------------------------------------------
 
-    def prepare(self, request: wire.WriteSecret) -> Draft:
+    def prepare(self, request: wire.WriteSecret, now: int) -> Draft:
         """Check all that needs no row."""
         body, options = request.body, request.body.options
         model.check_type(body.secret_type)
-        if isinstance(body.data, UnsetType) and not body.generate_from:
-            raise faults({"data": "is required (or generate_from)"})
-        if not isinstance(body.data, UnsetType) and body.generate_from:
-            raise faults({"generate_from": "send data or generate_from, not both"})
-        data = b"" if isinstance(body.data, UnsetType) else bytes(body.data)
-        if not body.generate_from:
-            model.check_data(data)
-        model.expiry(options, 0, None)
-        metadata = None
-        if not isinstance(body.metadata, UnsetType):
-            metadata = model.clean_metadata(bytes(body.metadata))
-        warn = None
-        if isinstance(options.notify_before, list | str):
-            warn = ",".join(model.warnings(options.notify_before))
-        return Draft(data, metadata, warn, options)
+        data, metadata = _sent(body.data), _sent(body.metadata)
+        cleaned = notify_before = None
+        believed = model.Wanted(None, False)
+        found: dict[str, str] = {}
+        with model.noting(found):
+            _check_value(data, body.generate_from)
+        with model.noting(found):
+            model.expiry(options, now, None)
+        with model.noting(found):
+            if metadata is not None:
+                cleaned = model.clean_metadata(metadata)
+        with model.noting(found):
+            if isinstance(options.notify_before, list | str):
+                notify_before = ",".join(model.warnings(options.notify_before))
+        with model.noting(found):
+            believed = model.wanted(options.cas, request.if_match, request.if_none_match)
+        if found:
+            raise faults(found)
+        return Draft(data or b"", cleaned, notify_before, options, believed)
 
     def write(
         self, tx: Transaction, request: wire.WriteSecret, draft: Draft
@@ -57,18 +64,12 @@ class Writing:
         """A new version; a new secret where nothing is."""
         owner, path = tx.caller.tenant, request.path
         before = self._writable(tx, owner, path)
-        model.check_version(
-            path,
-            None if before is None else before.current_version,
-            cas=draft.options.cas if isinstance(draft.options.cas, int) else None,
-            if_match=request.if_match,
-            if_none_match=request.if_none_match,
-        )
         _check_links(request.body, draft.options)
+        model.check_version(None if before is None else before.current_version, draft.believed)
         secret = _written(before, draft, path, tx.now)
         secret_type = request.body.secret_type or _type_before(tx, owner, before)
         self._append(tx, owner, secret, secret_type, draft.data)
-        tx.note(version=secret.current_version, created=before is None)
+        tx.note(version=secret.current_version, created=before is None, generated=False)
         if before is None:
             return _created(tx, secret, secret_type)
         tx.emit(
@@ -96,8 +97,20 @@ class Writing:
                 path=path,
                 recoverable_until=instant(until),
             )
-        store.destroy(tx, owner, path)  # the purge would have come any moment
+        self._destroy(tx, owner, path)  # the purge would have come any moment
         return None
+
+    def _destroy(self, tx: Transaction, owner: str, path: str) -> None:
+        """The purge of a secret whose retention is over, ahead of its turn."""
+        count = store.destroy(tx, owner, path)
+        tx.also("delete", path, permanent=True, purge=True, version_count=count)
+        tx.emit(
+            "secret.deleted",
+            path,
+            version_count=count,
+            deleted_by=PURGE,
+            permanent=True,
+        )
 
     def _append(
         self, tx: Transaction, owner: str, secret: Secret, secret_type: str, data: bytes
@@ -119,19 +132,29 @@ class Writing:
 
     # -- delete --------------------------------------------------------------------------------
 
-    def check_delete(self, request: wire.DeleteSecret) -> None:
+    def check_delete(self, request: wire.DeleteSecret) -> model.Wanted:
+        """Check all that needs no row."""
+        found: dict[str, str] = {}
+        believed = model.Wanted(None, False)
         if request.permanent and request.version is not None:
-            raise faults({"version": "cannot go together with permanent=true"})
+            found["version"] = "cannot go together with permanent=true"
+        with model.noting(found):
+            believed = model.wanted(None, request.if_match)
+        if found:
+            raise faults(found)
+        return believed
 
-    def delete(self, tx: Transaction, request: wire.DeleteSecret) -> wire.Deleted:
+    def delete(
+        self, tx: Transaction, request: wire.DeleteSecret, believed: model.Wanted
+    ) -> wire.Deleted:
         """Soft; or everything for good; or one version for good."""
         owner, path = tx.caller.tenant, request.path
         secret = store.get(tx, owner, path)
         if not (request.permanent and secret is not None):
             secret = model.check_live(secret, path)
-        model.check_version(path, secret.current_version, cas=None, if_match=request.if_match)
         if request.version is not None:
-            return self._delete_version(tx, owner, secret, request.version)
+            return self._delete_version(tx, owner, secret, request.version, believed)
+        model.check_version(secret.current_version, believed)
         count = len(store.stored(tx, owner, path))
         tx.note(version_count=count)
         announced: dict[str, Any] = {
@@ -149,13 +172,14 @@ class Writing:
         return wire.Deleted(path, deleted=True, permanent=False, recoverable_until=until)
 
     def _delete_version(
-        self, tx: Transaction, owner: str, secret: Secret, number: int
+        self, tx: Transaction, owner: str, secret: Secret, number: int, believed: model.Wanted
     ) -> wire.Deleted:
         known = dict(store.stored(tx, owner, secret.path))
         if number not in known:
             raise model.no_version(secret.path, number)
         if number == secret.current_version:
             self._fall_back(tx, owner, secret, known)
+        model.check_version(secret.current_version, believed)
         store.drop_version(tx, owner, secret.path, number)
         return wire.Deleted(secret.path, deleted=True, permanent=True, version=number)
 
@@ -175,7 +199,7 @@ class Writing:
             )
         newest = max(readable)
         store.clear_grace(tx, owner, secret.path, newest)
-        store.put(tx, owner, secret._replace(current_version=newest, updated_at=tx.now))
+        store.put(tx, owner, secret._replace(current_version=newest))
         tx.emit(
             "secret.updated",
             secret.path,
@@ -226,6 +250,21 @@ class Writing:
         return secret
 
 
+def _sent(raw: Raw | UnsetType) -> bytes | None:
+    """None: left out, or null, which is the same."""
+    sent = None if isinstance(raw, UnsetType) else bytes(raw)
+    return None if sent == b"null" else sent
+
+
+def _check_value(data: bytes | None, generate_from: str | None) -> None:
+    if data is not None and generate_from is not None:
+        raise faults({"generate_from": "send data or generate_from, not both"})
+    if data is not None:
+        model.check_data(data)
+    elif generate_from is None:
+        raise faults({"data": "is required (or generate_from)"})
+
+
 def _written(before: Secret | None, draft: Draft, path: str, now: int) -> Secret:
     """The row after a write."""
     options = draft.options
@@ -270,7 +309,7 @@ def _check_links(body: wire.WriteBody, options: wire.WriteOptions) -> None:
         sent = getattr(options, field)
         if isinstance(sent, str):
             raise Refusal(code, f"options.{field} names nothing in this tenant", id=sent)
-    if body.generate_from:
+    if body.generate_from is not None:
         raise Refusal(
             "secret_policy_not_found",
             "generate_from names nothing in this tenant",

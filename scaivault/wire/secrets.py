@@ -16,7 +16,7 @@ class WriteOptions(Struct, forbid_unknown_fields=True, frozen=True):
     links, and is the same as left out elsewhere."""
 
     max_versions: MaxVersions = 0
-    expires_in: str = ""
+    expires_in: str | None = None
     expires_at: str | UnsetType | None = UNSET
     rotation_policy_id: str | UnsetType | None = UNSET
     secret_policy_id: str | UnsetType | None = UNSET
@@ -28,8 +28,8 @@ class WriteBody(Struct, forbid_unknown_fields=True, frozen=True):
     """``data`` or ``generate_from``, exactly one of them."""
 
     data: Raw | UnsetType = UNSET
-    generate_from: str = ""
-    secret_type: str = ""
+    generate_from: str | None = None
+    secret_type: str | None = None
     metadata: Raw | UnsetType = UNSET
     options: WriteOptions = WriteOptions()
 
