@@ -129,6 +129,8 @@ class _Changing(LedgerUnit):
             raise
         if self._value is not None:
             tx.note(replayed=True)
+            if self._value.code:
+                self.refused(self._value.code)
         return self._value is not None
 
     def _keep(self, connection: Connection, now: int, outcome: Any) -> None:
@@ -241,6 +243,8 @@ class Gate:
         if found is not None:
             entry = record(caller, act.action, act.path, caller.now)
             entry.extra_data["replayed"] = True
+            if found.code:
+                entry.success, entry.extra_data["error_code"] = False, found.code
             await self._submit(_Reading(caller.started, [entry], []))
         return found
 
