@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from scaivault.clock import SystemClock
 from scaivault.crypto.memory import Guarded
+from scaivault.storage import private
 from scaivault.storage.file import (
     Connection,
     EngineError,
@@ -426,7 +428,10 @@ class Database:
     def copy_to(self, target: Path) -> None:
         """An online copy under the same key, for the caller's own thread.
 
-        Writers go on meanwhile; the copy is one consistent state (SQLite backup interface)."""
+        Writers go on meanwhile; the copy is one consistent state (SQLite backup interface).
+        ``FileExistsError`` when ``target`` is there."""
+        # SQLite would make the file open to others; its companions inherit the mode.
+        os.close(private.create(target))
         source = self.connect()
         try:
             copy = open_file(target, self._key, cache_mib=2)

@@ -75,13 +75,14 @@ def ask(
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """One request on a connection that stays open."""
+    """One request on a connection that stays open; a text as ``body`` is an encoded form."""
     lines = dict(headers or {})
     if token is not None:
         lines["Authorization"] = f"Bearer {token}"
-    sent = None if body is None else json.dumps(body)
+    sent = body if body is None or isinstance(body, str) else json.dumps(body)
     if sent is not None:
-        lines["Content-Type"] = "application/json"
+        kind = "x-www-form-urlencoded" if isinstance(body, str) else "json"
+        lines["Content-Type"] = f"application/{kind}"
     connection.request(method, target, sent, lines)
     got = connection.getresponse()
     names = {name.lower(): value for name, value in got.getheaders()}
