@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from scaivault.errors import Refusal
+from scaivault.http.basic import with_basic
 from scaivault.http.request import Request
 from scaivault.http.routes import Route
 from scaivault.wire import strict
@@ -67,13 +68,16 @@ class Decoder:
         raw = await request.body(self._limit)
         kind = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
         if route.form and kind == _FORM:
-            return raw, _form(raw, type_)
+            return raw, with_basic(request, _form(raw, type_))
+        if route.oauth:
+            raise _bad("send the body as application/x-www-form-urlencoded", "content_type")
         if not raw:
             raw = b"{}"
         elif kind != _JSON:
             raise _bad("send the body as JSON, with Content-Type: application/json", "content_type")
         compact = strict.check(raw)
-        return compact, decode(compact, type_)
+        body = decode(compact, type_)
+        return compact, with_basic(request, body) if route.form else body
 
 
 def _form(raw: bytes, type_: Any) -> Any:

@@ -212,7 +212,8 @@ class Endpoint:
     def _told(self, caller: Caller, route: Route, result: Any) -> Answer:
         if isinstance(result, Replay):
             return answers.again(result.answer, caller.request_id)
-        return _plain(route, result)
+        answer = _plain(route, result)
+        return answers.granted(answer) if route.oauth else answer
 
     # -- refusals ------------------------------------------------------------------------------
 
@@ -229,7 +230,8 @@ class Endpoint:
             refusal = unavailable(failed)
         self._meter.refused(refusal)
         exchange.code = refusal.code
-        return answers.refused(refusal, caller.request_id if caller is not None else "")
+        told = answers.refused_grant if route is not None and route.oauth else answers.refused
+        return told(refusal, caller.request_id if caller is not None else "")
 
     async def _record(
         self, request: Request, exchange: _Exchange, caller: Caller, route: Route, refusal: Refusal

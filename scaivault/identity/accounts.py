@@ -6,7 +6,8 @@ only ``super_admin`` makes a ``super_admin``."""
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from scaivault.clock import SECOND, instant
 from scaivault.crypto import codes
@@ -24,6 +25,10 @@ from scaivault.tenancy import Tenancy
 from scaivault.wire import identity as wire
 from scaivault.wire.values import duration_field
 
+T = TypeVar("T")
+
+_READERS: Final = frozenset(("identity:read", "admin"))
+
 
 class Accounts:
     """One per open vault."""
@@ -40,7 +45,8 @@ class Accounts:
         """A service account in the caller's tenant, or in one that his role reaches."""
         body = request.body
         principal = _holder(caller, TENANT_ADMIN)
-        self._tenancy.resolve(caller, body.tenant_id)
+        if body.tenant_id is not None:
+            self._tenancy.resolve(caller, body.tenant_id)
         scopes = model.check_scopes(body.scopes, principal)
         identity_id = model.check_name(body.name)
 
@@ -72,11 +78,23 @@ class Accounts:
     async def get(self, caller: Caller, request: wire.AccountId) -> wire.Account:
         """One account."""
 
-        def question(db: Connection) -> wire.Account:
-            return _info(db, self._find(db, caller, request.id), caller.now)
+        return await self._look(
+            caller, request.id, lambda db, account: _info(db, account, caller.now)
+        )
 
-        async def look() -> wire.Account:
-            return await self.gate.ask(question)
+    async def _look(
+        self, caller: Caller, wanted: str, shown: Callable[[Connection, Account], T]
+    ) -> T:
+        """What ``shown`` makes of an account; the ledger names the account's tenant."""
+
+        def question(db: Connection) -> tuple[T, str]:
+            account = self._find(db, caller, wanted)
+            return shown(db, account), account.tenant_id
+
+        async def look() -> T:
+            seen, tenant_id = await self.gate.ask(question)
+            self._tenancy.concern(caller, tenant_id)
+            return seen
 
         return await self.gate.read(caller, Act("identity_read"), look)
 
@@ -86,7 +104,7 @@ class Accounts:
         def question(db: Connection) -> wire.AccountPage:
             found, total = store.accounts(
                 db,
-                caller.tenant,
+                request.tenant_id,
                 request.status,
                 (request.q or "").lower(),
                 request.page_size,
@@ -95,7 +113,11 @@ class Accounts:
             return wire.AccountPage([_info(db, account, caller.now) for account in found], total)
 
         async def look() -> wire.AccountPage:
-            self._tenancy.resolve(caller, request.tenant_id)
+            if not self._tenancy.sees(_holder(caller, None), request.tenant_id):
+                raise Refusal(
+                    "tenant_not_found", "there is no such tenant", tenant_id=request.tenant_id[:64]
+                )
+            self._tenancy.concern(caller, request.tenant_id)
             return await self.gate.ask(question)
 
         return await self.gate.read(caller, Act("identity_read"), look)
@@ -115,7 +137,7 @@ class Accounts:
             _check_last(tx, account)
             store.put_account(tx, account)
             if account.status != model.ACTIVE:
-                store.revoke_all(tx, account.tenant_id, account.identity_id)
+                store.end_access(tx, account)
             tx.note(object_type="service_account", object_id=account.id)
             tx.note(changed=[*sent, *(["scopes"] if isinstance(scopes, list) else [])])
             tx.then(self._identity.forget)
@@ -132,9 +154,7 @@ class Accounts:
             account = account._replace(status="DELETED", roles=(), scopes=())
             _check_last(tx, account)
             store.put_account(tx, account)
-            store.revoke_all(tx, account.tenant_id, account.identity_id)
-            for credential in store.credentials(tx.connection, account.id):
-                store.drop_credential(tx, account.id, credential.id)
+            store.end_access(tx, account)
             tx.note(object_type="service_account", object_id=account.id)
             tx.then(self._identity.forget)
 
@@ -178,9 +198,9 @@ class Accounts:
 
     async def credentials(self, caller: Caller, request: wire.AccountId) -> wire.CredentialList:
         """The live credentials of an account."""
+        _holder(caller, TENANT_ADMIN)
 
-        def question(db: Connection) -> wire.CredentialList:
-            account = self._find(db, caller, request.id)
+        def shown(db: Connection, account: Account) -> wire.CredentialList:
             return wire.CredentialList(
                 [
                     wire.CredentialItem(
@@ -195,10 +215,7 @@ class Accounts:
                 ]
             )
 
-        async def look() -> wire.CredentialList:
-            return await self.gate.ask(question)
-
-        return await self.gate.read(caller, Act("identity_read"), look)
+        return await self._look(caller, request.id, shown)
 
     async def drop_credential(self, caller: Caller, request: wire.CredentialId) -> None:
         """End a credential and the tokens it gave."""
@@ -223,16 +240,19 @@ class Accounts:
     # -- roles ---------------------------------------------------------------------------------
 
     async def roles(self, caller: Caller, request: wire.AccountId) -> wire.Roles:
-        """The admin roles of an account."""
+        """The admin roles of an account; one's own with any token."""
+        principal = _holder(caller, None)
 
-        def question(db: Connection) -> wire.Roles:
-            account = self._find(db, caller, request.id)
+        def shown(_db: Connection, account: Account) -> wire.Roles:
+            if not _is_self(principal, account) and principal.scopes.isdisjoint(_READERS):
+                raise Refusal(
+                    "insufficient_scope",
+                    "this call needs the scope identity:read",
+                    required_scope="identity:read",
+                )
             return wire.Roles(account.id, list(account.roles))
 
-        async def look() -> wire.Roles:
-            return await self.gate.ask(question)
-
-        return await self.gate.read(caller, Act("identity_read"), look)
+        return await self._look(caller, request.id, shown)
 
     async def change_roles(self, caller: Caller, request: wire.ChangeRoles) -> wire.Roles:
         """Set the whole list of an account's admin roles."""
@@ -246,7 +266,7 @@ class Accounts:
         def change(tx: Transaction) -> wire.Roles:
             before = self._below(tx, caller, request.id)
             after = before._replace(roles=roles)
-            if before.identity_id == principal.identity_id and after.rank > before.rank:
+            if _is_self(principal, before) and after.rank > before.rank:
                 raise Refusal("forbidden", "nobody raises himself", reason="self_elevation")
             _check_last(tx, after)
             store.put_account(tx, after)
@@ -267,19 +287,15 @@ class Accounts:
             account = store.account_by_identity(db, caller.tenant, wanted)
         else:
             account = store.account_by_id(db, wanted)
-        if account is None or account.status == "DELETED" or not self._reaches(principal, account):
+        if (
+            account is None
+            or account.status == "DELETED"
+            or not self._tenancy.sees(principal, account.tenant_id)
+        ):
             raise Refusal(
                 "identity_not_found", "there is no such service account", identity_id=wanted[:128]
             )
         return account
-
-    def _reaches(self, principal: Principal, account: Account) -> bool:
-        partner = self._tenancy.tenants[account.tenant_id].partner_id
-        return (
-            account.tenant_id == principal.tenant_id
-            or SUPER_ADMIN in principal.roles
-            or (PARTNER_ADMIN in principal.roles and partner == principal.partner_id)
-        )
 
     def _below(self, tx: Transaction, caller: Caller, wanted: str) -> Account:
         """An account that does not rank above the caller, for a change."""
@@ -302,6 +318,11 @@ def _holder(caller: Caller, role: str | None) -> Principal:
     if role is not None and principal.rank < RANK[role]:
         raise Refusal("forbidden", f"this call takes the role {role}", required_role=role)
     return principal
+
+
+def _is_self(principal: Principal, account: Account) -> bool:
+    """Names repeat from tenant to tenant."""
+    return (principal.tenant_id, principal.identity_id) == (account.tenant_id, account.identity_id)
 
 
 def _alive(db: Connection, account: Account, now: int) -> list[Credential]:

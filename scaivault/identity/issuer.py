@@ -20,6 +20,7 @@ AUDIENCE: Final = "scaivault"
 SKEW: Final = MINUTE
 _LONGEST: Final = 8 * 1024
 _PURPOSE: Final = "issuer"
+_TYPE: Final = "at+jwt"
 _SIGN: Final = ["ES256"]
 # The library would ask the host's clock for the times; they are checked here against ours.
 _SIGNATURE_ONLY: Final[Any] = {
@@ -150,23 +151,23 @@ class Issuer:
             "client_id": account.id,
             "token_type": token.kind,
         }
-        return jwt.encode(claims, known.key.key, "ES256", {"typ": "at+jwt", "kid": kid})
+        return jwt.encode(claims, known.key.key, "ES256", {"typ": _TYPE, "kid": kid})
 
     def verify(self, text: str, now: int) -> Claims:
         """The claims of a token of ours; ``token_invalid`` or ``token_expired`` otherwise.
 
-        Steps: size and three parts; header (ES256, our key id, nothing critical); signature;
+        Steps: size and three parts; header (type, our key id, nothing critical); signature (ES256);
         times; issuer and audience; the claims that the vault needs. The caller must still look
         up whether the token was revoked and its identity is active."""
         if len(text) > _LONGEST or text.count(".") != 2:
             raise _invalid()
         try:
             header = jwt.get_unverified_header(text)
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, RecursionError):
             raise _invalid() from None
         kid = header.get("kid")
         known = self._keys.get(kid) if isinstance(kid, str) else None
-        if known is None or "crit" in header:
+        if known is None or "crit" in header or header.get("typ") != _TYPE:
             raise _invalid()
         try:
             payload = jwt.decode(text, known.key.public.key, _SIGN, _SIGNATURE_ONLY)

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 from typing import Final
 
 from scaivault.clock import MINUTE, instant
 from scaivault.crypto import codes
-from scaivault.errors import Refusal, faults
+from scaivault.errors import Refusal
 from scaivault.gate.caller import RANK, Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
@@ -25,6 +26,7 @@ from scaivault.wire import identity as wire
 
 _REMEMBERED: Final = 10_000
 _TOKEN_LONGEST: Final = 8 * 1024
+_CLIENT: Final = re.compile(r"sa_[0-9a-v]{20,32}\Z")
 
 
 def _unknown() -> Refusal:
@@ -102,7 +104,7 @@ class Identity:
 
         row, account = await self.gate.ask(question)
         principal = self._principal(row, account)
-        return principal, principal.expires_at + SKEW
+        return principal, claims.expires_at + SKEW
 
     def _principal(self, row: Token | None, account: Account | None) -> Principal:
         if row is None:
@@ -112,9 +114,7 @@ class Identity:
         tenant = self._tenancy.tenants.get(row.tenant_id)
         if tenant is None:
             raise _unknown()
-        scopes = frozenset(row.scopes)
-        if row.kind != model.PAT:
-            scopes &= frozenset(account.scopes)
+        scopes = frozenset(row.scopes) & frozenset(account.scopes)
         return Principal(
             identity_id=account.identity_id,
             identity_type="service_account",
@@ -148,7 +148,8 @@ class Identity:
         act = Act("auth_read")
 
         async def look() -> wire.TokenInfo:
-            row = await self.gate.ask(lambda db: _reachable(db, caller, request.id))
+            row = await self.gate.ask(lambda db: self._reachable(db, caller, request.id))
+            self._tenancy.concern(caller, row.tenant_id)
             act.extra["token_id"] = row.id
             return model.token_info(row, caller.now)
 
@@ -158,8 +159,9 @@ class Identity:
         """End a token; it works no more from the next request on. Repeatable."""
 
         def revoke(tx: Transaction) -> None:
-            row = _reachable(tx.connection, caller, request.id)
+            row = self._reachable(tx.connection, caller, request.id)
             _check_rank(tx, caller, row)
+            tx.concern(*self._tenancy.places(row.tenant_id))
             store.revoke_token(tx, row.id)
             tx.note(token_id=row.id)
             tx.extra["for"] = row.identity_id
@@ -188,24 +190,34 @@ class Identity:
         tx.extra["for"] = account.identity_id
         return text, row
 
+    def _reachable(self, db: Connection, caller: Caller, token_id: str) -> Token:
+        """A token that the caller may see; anything else is simply not there."""
+        principal = _principal_of(caller)
+        row = store.token_by_id(db, principal.token_id if token_id == "self" else token_id)
+        if row is not None:
+            administers = not principal.scopes.isdisjoint(("identity:admin", "admin"))
+            if _is_own(principal, row) or (
+                administers and self._tenancy.sees(principal, row.tenant_id)
+            ):
+                return row
+        raise Refusal("token_not_found", "there is no such token", id=token_id[:64])
+
     # -- client credentials --------------------------------------------------------------------
 
     async def grant(self, caller: Caller, request: wire.Grant) -> wire.AccessToken:
         """RFC 6749 section 4.4: an access token for a client id and secret."""
         body = request.body
-        if body.grant_type != "client_credentials":
-            raise faults({"grant_type": "must be client_credentials"})
         act = Act("auth_login")
-        act.extra.update(grant="client_credentials", client_id=(body.client_id or "")[:64])
-        found = await self._client(body.client_id or "", body.client_secret or "", caller.now)
-        if found is None:
-            refused = Refusal("token_invalid", "client_id and client_secret do not fit together")
+        act.extra["grant"] = model.CLIENT_CREDENTIALS
+        if _CLIENT.match(body.client_id or ""):  # nothing else: it may be a secret in a wrong place
+            act.extra["client_id"] = body.client_id
+        try:
+            account, credential_id, scopes = await self._checked(body, caller.now)
+        except Refusal as refused:
             failed = Act("auth_failed")
             failed.extra.update(act.extra)
             await self.gate.refuse(caller, failed, refused)
-            raise refused
-        account, credential_id = found
-        scopes = _granted(body.scope, account)
+            raise
         act.extra["credential_id"] = credential_id
         caller.principal = _as_client(account, self._tenancy)
         caller.tenant_id = account.tenant_id
@@ -223,6 +235,21 @@ class Identity:
         await self.gate.change(caller, act, login)
         text = self.issuer.sign(row, account, caller.partner_id)
         return wire.AccessToken(text, "Bearer", self.issuer.ttl // 1_000_000, " ".join(scopes))
+
+    async def _checked(
+        self, body: wire.GrantBody, now: int
+    ) -> tuple[Account, str, tuple[str, ...]]:
+        """The account, the credential and the scopes of a grant."""
+        if body.grant_type != model.CLIENT_CREDENTIALS:
+            raise Refusal(
+                "invalid_request",
+                "grant_type must be client_credentials",
+                reason="unsupported_grant_type",
+            )
+        found = await self._client(body.client_id or "", body.client_secret or "", now)
+        if found is None:
+            raise Refusal("token_invalid", "client_id and client_secret do not fit together")
+        return *found, _granted(body.scope, found[0])
 
     async def _client(self, client: str, secret: str, now: int) -> tuple[Account, str] | None:
         """The account and credential that fit, with equal work whether the client exists."""
@@ -267,24 +294,15 @@ def _principal_of(caller: Caller) -> Principal:
     return caller.principal
 
 
-def _reachable(db: Connection, caller: Caller, token_id: str) -> Token:
-    """A token that the caller may see; anything else is simply not there."""
-    principal = _principal_of(caller)
-    row = store.token_by_id(db, principal.token_id if token_id == "self" else token_id)
-    own = row is not None and (row.tenant_id, row.identity_id) == (
-        principal.tenant_id,
-        principal.identity_id,
-    )
-    administers = not principal.scopes.isdisjoint(("identity:admin", "admin"))
-    if row is None or not (own or (administers and row.tenant_id == principal.tenant_id)):
-        raise Refusal("token_not_found", "there is no such token", id=token_id[:64])
-    return row
+def _is_own(principal: Principal, row: Token) -> bool:
+    """Names repeat from tenant to tenant."""
+    return (principal.tenant_id, principal.identity_id) == (row.tenant_id, row.identity_id)
 
 
 def _check_rank(tx: Transaction, caller: Caller, row: Token) -> None:
     """Nobody ends a token of somebody who ranks above."""
     principal = _principal_of(caller)
-    if row.identity_id == principal.identity_id:
+    if _is_own(principal, row):
         return
     account = store.account_by_identity(tx.connection, row.tenant_id, row.identity_id)
     if account is not None and account.rank > principal.rank:

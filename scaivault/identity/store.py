@@ -157,6 +157,12 @@ def revoke_all(tx: Transaction, tenant: str, identity: str) -> int:
     )
 
 
+def end_access(tx: Transaction, account: Account) -> None:
+    """No token and no client secret of the account works any more."""
+    revoke_all(tx, account.tenant_id, account.identity_id)
+    tx.execute("DELETE FROM credential WHERE account_id = :account", {"account": account.id})
+
+
 def revoke_of_credential(tx: Transaction, tenant: str, identity: str, credential_id: str) -> int:
     return tx.execute(
         "UPDATE token SET revoked_at = :now WHERE tenant_id = :tenant"

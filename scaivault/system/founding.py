@@ -129,7 +129,8 @@ def found(
 def issue_root_token(tx: Transaction, vault: Vault, ttl: int) -> tuple[str, Token]:
     """A further token of the vault's ``sa:root``, active and ``super_admin`` again."""
     account = _root_account(tx)
-    if account.status != "ACTIVE" or SUPER_ADMIN not in account.roles:
+    whole = account.status == "ACTIVE" and SUPER_ADMIN in account.roles
+    if not whole or "admin" not in account.scopes:
         account = account._replace(status="ACTIVE", roles=(SUPER_ADMIN,), scopes=("admin",))
         store.put_account(tx, account)
         tx.then(vault.identity.forget)

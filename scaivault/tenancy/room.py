@@ -71,6 +71,17 @@ class Tenancy:
         caller.partner_id = tenant.partner_id
         caller.by_role = _covers(principal, tenant)
 
+    def sees(self, principal: Principal, tenant_id: str) -> bool:
+        """Whether a tenant is the principal's own, or one that his role reaches."""
+        tenant = self.tenants.get(tenant_id)
+        return tenant is not None and (
+            tenant_id == principal.tenant_id or _covers(principal, tenant)
+        )
+
+    def concern(self, caller: Caller, tenant_id: str) -> None:
+        """The request turned out to be about this tenant: the ledger says so."""
+        caller.tenant_id, caller.partner_id = self.places(tenant_id)
+
     def places(self, owner: str) -> tuple[str | None, str | None]:
         """(tenant, partner) of an owner of rows; partner secrets have no tenant."""
         if owner.startswith("ptn_"):

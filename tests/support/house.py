@@ -227,7 +227,7 @@ class House:
         credential = (await self.call("POST", where, {})).json
         answer = await self.call(
             "POST",
-            "/oauth/token",
+            "/v1/auth/token",
             {
                 "grant_type": "client_credentials",
                 "client_id": credential["client_id"],
