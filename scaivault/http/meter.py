@@ -18,7 +18,7 @@ from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
 from scaivault.gate.limits import Limits
 from scaivault.http.answers import COMMON, Answer
-from scaivault.http.exposition import CONTENT_TYPE, Exposition
+from scaivault.http.exposition import CONTENT_TYPE, Exposition, text
 from scaivault.http.request import Receive, Request, Scope, Send
 from scaivault.http.routes import Route
 from scaivault.storage.timing import Timing
@@ -135,11 +135,12 @@ class Meter:
 
     async def fresh(self) -> bytes:
         """``exposition``, after asking the file again if its last numbers are old."""
-        return self._exposition.text(await self._counting.stock())
+        families = self._exposition.families(await self._counting.stock())
+        return await asyncio.to_thread(text, families)
 
     def exposition(self) -> bytes:
         """Everything as Prometheus text, with what the file said last."""
-        return self._exposition.text(self._counting.last)
+        return text(self._exposition.families(self._counting.last))
 
     async def text(self, _caller: Caller, _request: Any) -> Answer:
         """The numbers of this process, as Prometheus text."""
