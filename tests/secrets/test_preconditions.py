@@ -9,7 +9,7 @@ import pytest
 
 from scaivault.secrets.model import Wanted, check_version, wanted
 from tests.support.house import House
-from tests.support.tenants import SCOPES
+from tests.support.rights import SCOPES
 
 PATH = "app/db"
 

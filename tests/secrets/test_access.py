@@ -1,0 +1,81 @@
+"""When a secret was last read, and how often within 30 days."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scaivault.clock import DAY, HOUR, SECOND
+from tests.support.house import House
+
+PATH = "app/db"
+START = "2031-05-09T06:30:00.000000Z"
+
+
+async def facts(house: House) -> tuple[Any, Any]:
+    found = (await house.get(f"/v1/secrets/metadata/{PATH}")).json
+    return found["access_count_30d"], found["last_accessed_at"]
+
+
+async def test_a_read_shows_the_state_before_it(house: House) -> None:
+    await house.put(PATH, {})
+    assert (await house.read(PATH)).json["last_accessed_at"] is None
+    house.clock.advance(SECOND)
+    assert (await house.read(PATH)).json["last_accessed_at"] == START
+    assert (await house.read(PATH)).json["last_accessed_at"] == "2031-05-09T06:30:01.000000Z"
+
+
+async def test_only_successful_value_reads_count(house: House) -> None:
+    await house.put(PATH, {})
+    await house.read(f"{PATH}?version=9")
+    await house.get(f"/v1/secrets/{PATH}/versions")
+    await house.get("/v1/secrets")
+    assert await facts(house) == (0, None)
+    await house.read(PATH)
+    await house.read(f"{PATH}?version=1")
+    assert await facts(house) == (2, START)
+
+
+async def test_reads_older_than_thirty_days_drop_out(house: House) -> None:
+    await house.put(PATH, {})
+    await house.read(PATH)
+    house.clock.advance(29 * DAY)
+    await house.read(PATH)
+    assert (await facts(house))[0] == 2
+    house.clock.advance(DAY)
+    assert (await facts(house))[0] == 1
+
+
+async def test_the_flush_and_a_restart_change_nothing(house: House) -> None:
+    await house.put(PATH, {})
+    await house.read(PATH)
+    house.clock.advance(HOUR)
+    await house.run_jobs()
+    await house.read(PATH)
+    told = await facts(house)
+    assert told[0] == 2
+    await house.restart()
+    await house.unseal()
+    assert await facts(house) == told
+    assert (await house.read(PATH)).json["last_accessed_at"] == told[1]
+
+
+async def test_a_crash_loses_no_read(house: House) -> None:
+    await house.put(PATH, {})
+    for _ in range(3):
+        await house.read(PATH)
+    await house.crash()
+    await house.unseal()
+    assert await facts(house) == (3, START)
+
+
+async def test_a_new_life_has_no_past(house: House) -> None:
+    await house.put(PATH, {})
+    await house.read(PATH)
+    await house.delete(PATH, permanent="true")
+    await house.put(PATH, {})
+    assert await facts(house) == (0, None)
+    await house.read(PATH)
+    await house.delete(PATH)
+    house.clock.advance(30 * DAY)
+    assert (await house.put(PATH, {})).status == 201
+    assert await facts(house) == (0, None)
