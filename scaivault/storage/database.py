@@ -222,12 +222,21 @@ class Database:
         await asyncio.to_thread(self._stop_readers)
         old = self._key
         try:
-            await self.alone(lambda connection: rekey(connection, key))
+            await self.alone(lambda connection: self._replace_key(connection, key))
             self._key = key
         finally:
             own = [self.connect(readers=1) for _ in range(self._reader_count)]
             self._readers = [_spawn("reader", self._read_forever, one) for one in own]
         return old
+
+    def _replace_key(self, connection: Connection, key: Guarded) -> None:
+        """The engine reports success even when the pages did not fit on the disk; that the first
+        page opens with ``key`` proves it, as all are rewritten in one transaction."""
+        try:
+            rekey(connection, key)
+            open_file(self.path, key, cache_mib=2).close()
+        except FileDamaged as error:
+            raise StorageFailed("io") from error
 
     # -- the loop's side ----------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from scaivault.clock import instant
 from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal, faults
 from scaivault.gate.caller import Caller
-from scaivault.gate.gate import Act, steps
+from scaivault.gate.gate import Act, steps, unavailable
 from scaivault.gate.once import Replay
 from scaivault.gate.transaction import Transaction
 from scaivault.ids import random_id
@@ -24,6 +24,7 @@ from scaivault.seal.slots.contract import Created, Credential, Kind, Wanted
 from scaivault.seal.slots.shamir import Collection
 from scaivault.seal.slots.wrapping import unwrap_root, wrap_root
 from scaivault.storage import private
+from scaivault.storage.database import StorageFailed
 from scaivault.system.opening import seal_mac_key, set_generation
 from scaivault.wire import system as wire
 
@@ -286,7 +287,6 @@ class Slots:
             file = self._system.file
             version = file.root_key_version + 1
             root = Guarded.random()
-            last = steps(caller) if body.rekey_file else caller
             try:
                 slots, shares = await self._rewrapped(file, body, root, version)
                 answer = wire.RootRotated(
@@ -295,14 +295,14 @@ class Slots:
                     list(dict.fromkeys(body.drop_slots)),
                     shares,
                 )
+                if body.rekey_file:  # first: fresh shares are told only if nothing fails any more
+                    await self._rekey(steps(caller))
                 await self._wrap_top(steps(caller), root, version)
-                await self._adopt(last, root, slots, answer, body.reason)
+                await self._adopt(caller, root, slots, answer, body.reason)
             except Exception:  # not a cancellation: the change may commit all the same
                 vault.keyring.keep_root()
                 root.wipe()
                 raise
-            if body.rekey_file:
-                await self._rekey(caller, answer)
         return answer
 
     async def _rewrapped(
@@ -399,30 +399,30 @@ class Slots:
 
     # -- the file key --------------------------------------------------------------------------
 
-    async def _rekey(self, caller: Caller, answer: wire.RootRotated) -> None:
+    async def _rekey(self, caller: Caller) -> None:
         """Another file key: announced in vault.seal first, beside the one in use, so that either
         is found there whenever it stops. All requests wait while the pages are rewritten."""
         vault, file = self._system.opened()
         number = _newest_file_key(file) + 1
         with Guarded.random() as key:
             wrapped = self._system.wrap_file_key(number, key)
-            await self._step(
-                steps(caller), "file_key_announced", number, answer, file_key_next=wrapped
-            )
-            await vault.rekey(key)
-        await self._step(
-            caller, "file_key_replaced", number, answer, file_key=wrapped, file_key_next=UNSET
-        )
+            # After a stop in the middle of this the key in use may be the one announced then.
+            present = self._system.wrap_file_key(number - 1, vault.opened.file_key)
+            announced = {"file_key": present, "file_key_next": wrapped}
+            await self._step(caller, "file_key_announced", number, **announced)
+            try:
+                await vault.rekey(key)
+            except StorageFailed as failed:
+                raise unavailable(failed) from failed
+        replaced = {"file_key": wrapped, "file_key_next": UNSET}
+        await self._step(caller, "file_key_replaced", number, **replaced)
 
-    async def _step(
-        self, caller: Caller, stage: str, number: int, answer: wire.RootRotated, **fields: Any
-    ) -> None:
+    async def _step(self, caller: Caller, stage: str, number: int, **fields: Any) -> None:
         vault, _ = self._system.opened()
 
-        def step(tx: Transaction) -> wire.RootRotated:
+        def step(tx: Transaction) -> None:
             tx.note(stage=stage, file_key_version=number)
             self.store(tx, **fields)
-            return answer
 
         await vault.gate.change(caller, Act("root_rotate"), step)
 

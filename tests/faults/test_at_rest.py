@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from scaivault.clock import FakeClock
 from scaivault.crypto.memory import Guarded
 from scaivault.gate.ledger import Ledger
-from scaivault.clock import FakeClock
 from scaivault.storage.database import Database
 from tests.support.house import PASSPHRASE
 from tests.support.keys import keys_of
