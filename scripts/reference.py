@@ -35,7 +35,7 @@ MEANING: Final = {
     "authentication_required": "There is no token. Send one `Authorization: Bearer` header.",
     "token_expired": "The token is over. Get a new one.",
     "token_invalid": "The token, or the client's id and secret, are not known here.",
-    "token_revoked": "The token was revoked or its account disabled. Get a new one.",
+    "token_revoked": "The token was revoked or its account suspended. Get a new one.",
     "unseal_failed": "No slot opens with this credential. All wrong ones are answered alike.",
     "access_denied": "No policy allows this on the path. Told whether or not something is there.",
     "insufficient_scope": "The token lacks `details.required_scope`.",
