@@ -79,8 +79,11 @@ class Issuer:
 
     def due(self, now: int) -> bool:
         """Whether a new signing key should be made, or an old one no longer be published."""
+        return self._aged(now) or bool(self._over(now))
+
+    def _aged(self, now: int) -> bool:
         newest = max((key.created_at for key in self._keys.values()), default=None)
-        return newest is None or now - newest >= self.rotation or bool(self._over(now))
+        return newest is None or now - newest >= self.rotation
 
     def _over(self, now: int) -> list[str]:
         return [
@@ -90,10 +93,19 @@ class Issuer:
         ]
 
     def rotate(self, tx: Transaction) -> None:
-        """A new signing key; the old one stays published until its last token is an hour over."""
+        """A new signing key, if the present one is old enough; an old one stays published until
+        its last token is an hour over."""
         over = self._over(tx.now)
         for kid in over:
             tx.execute("DELETE FROM signing_key WHERE id = :id", {"id": kid})
+        tx.then(lambda: self._drop(over))
+        if self._aged(tx.now):
+            self._replace(tx)
+
+    def _drop(self, over: list[str]) -> None:
+        self._keys = {kid: known for kid, known in self._keys.items() if kid not in over}
+
+    def _replace(self, tx: Transaction) -> None:
         key = IssuerKey.generate()
         kid = key.public.kid
         private = key.private()
@@ -121,7 +133,6 @@ class Issuer:
             kept = {
                 old: known._replace(retired_at=known.retired_at or now)
                 for old, known in self._keys.items()
-                if old not in over
             }
             self._keys = {**kept, kid: _Key(key, now, None)}
 

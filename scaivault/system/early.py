@@ -6,6 +6,7 @@ refusals are only counted in a last line, so that nobody keeps a vault shut by f
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from scaivault.gate.gate import Act
 from scaivault.gate.ledger import Record, canonical, read_record, record
 
 LARGEST: Final = 1024 * 1024
-_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class EarlyLedger:
@@ -34,21 +35,21 @@ class EarlyLedger:
         if error_code is not None:
             entry.success = False
             entry.extra_data["error_code"] = error_code
-            if self._full():
-                self._suppressed += 1
-                return
+        line = canonical(entry) + b"\n"
         descriptor = os.open(self._path, _FLAGS, 0o600)
         try:
-            os.write(descriptor, canonical(entry) + b"\n")
+            size = os.fstat(descriptor).st_size
+            if error_code is not None and size + len(line) > LARGEST:
+                self._suppressed += 1
+                return
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line  # a stop cut the last row short; it must not spoil this one
+            if os.write(descriptor, line) != len(line):
+                os.ftruncate(descriptor, size)
+                raise OSError(errno.ENOSPC, "the row was cut short")
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-    def _full(self) -> bool:
-        try:
-            return self._path.stat().st_size >= LARGEST
-        except FileNotFoundError:
-            return False
 
     def take(self, known: str | None, now: int) -> list[Record]:
         """The rows behind the one called ``known`` (chained already before a crash)."""

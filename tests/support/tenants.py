@@ -1,48 +1,62 @@
-"""More than one tenant, as an identity provider would make them."""
+"""Further partners and tenants, made as the vault makes its first."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any
 
 from scaivault.gate.gate import Act
-from scaivault.gate.rules import Compiled, Rule
+from scaivault.gate.transaction import Transaction
 from scaivault.tenancy.room import Partner, Tenant
 from tests.support.house import House
 
-SCOPES: Final = [
-    "secrets:read", "secrets:write", "secrets:delete", "secrets:list", "audit:read",
-    "identity:read", "identity:admin",
-]  # fmt: skip
 
-
-async def found_partner(house: House, name: str) -> Partner:
+async def found_partner(house: House, slug: str) -> Partner:
     vault = house.vault
-    caller = vault.internal("test")
-    return await vault.gate.change(
-        caller, Act("identity_create"), lambda tx: vault.tenancy.found_partner(tx, name, name)
-    )
+
+    def found(tx: Transaction) -> Partner:
+        return vault.tenancy.found_partner(tx, slug, slug)
+
+    return await vault.gate.change(vault.internal("test"), Act("identity_create"), found)
 
 
-async def found_tenant(house: House, name: str, partner: str | None = None) -> Tenant:
-    """A tenant of ``partner``, by default of the partner that init made."""
+async def found_tenant(house: House, slug: str, partner_id: str | None = None) -> Tenant:
+    """A tenant of the partner given, else of the vault's first."""
     vault = house.vault
-    caller = vault.internal("test")
-    owner = partner or house.made["partner_id"]
-    return await vault.gate.change(
-        caller, Act("identity_create"), lambda tx: vault.tenancy.found_tenant(tx, owner, name, name)
-    )
+    partner = partner_id or house.made["partner_id"]
+
+    def found(tx: Transaction) -> Tenant:
+        return vault.tenancy.found_tenant(tx, partner, slug, slug)
+
+    return await vault.gate.change(vault.internal("test"), Act("identity_create"), found)
 
 
-async def neighbour(house: House, role: str = "tenant_admin", partner: str | None = None) -> str:
-    """A token with every scope of a room and ``role``, in another tenant."""
-    tenant = await found_tenant(house, f"neighbour-{role.replace('_', '-')}", partner)
-    return await house.client(f"neighbour-{role.replace('_', '-')}", SCOPES, [role], tenant.id)
+async def suspend(house: House, kind: str, row_id: str) -> None:
+    """``kind``: partner or tenant."""
+    vault = house.vault
+    held: dict[str, Any] = vault.tenancy.partners if kind == "partner" else vault.tenancy.tenants
+
+    def write(tx: Transaction) -> None:
+        tx.execute(
+            f"UPDATE {kind} SET status = 'SUSPENDED' WHERE id = :id",
+            {"id": row_id},
+        )
+        tx.then(lambda: held.__setitem__(row_id, held[row_id]._replace(status="SUSPENDED")))
+
+    await vault.gate.change(vault.internal("test"), Act("identity_update"), write)
 
 
-def grant(house: House, *rules: tuple[str, set[str]]) -> None:
-    """(pattern, permissions): what everybody without an admin role may do from now on."""
-    compiled = Compiled(
-        Rule("pol_test", 0, place, pattern, frozenset(permissions))
-        for place, (pattern, permissions) in enumerate(rules)
-    )
-    house.vault.gate.rules_of = lambda _caller: compiled
+async def account(house: House, name: str, scopes: list[str], **more: object) -> str:
+    """The record id of a new service account."""
+    body = {"name": name, "scopes": scopes, **more}
+    made = await house.call("POST", "/v1/identity/service-accounts", body)
+    assert made.status == 201, made.body
+    found: str = made.json["id"]
+    return found
+
+
+async def credential(house: House, account_id: str, **body: object) -> dict[str, str]:
+    """``client_id`` and ``client_secret``, as the token endpoint takes them, and ``id``."""
+    where = f"/v1/identity/service-accounts/{account_id}/credentials"
+    made = await house.call("POST", where, body)
+    assert made.status == 201, made.body
+    return {name: made.json[name] for name in ("id", "client_id", "client_secret")}
