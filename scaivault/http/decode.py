@@ -42,7 +42,7 @@ class Decoder:
     """``limit``: bytes of a body."""
 
     def __init__(self, limit: int) -> None:
-        self._limit: Final = limit
+        self._limit: Final = int(limit)  # a Size of the settings would not encode in the refusal
 
     async def request(
         self, request: Request, route: Route, parameters: dict[str, str]

@@ -39,6 +39,7 @@ log = logging.getLogger("scaivault.http")
 
 Verb = Callable[[Caller, Any], Awaitable[Any]]
 _KEY_LONGEST: Final = 255
+_LEARN_LONGEST: Final = 600
 
 
 class Endpoint:
@@ -115,7 +116,12 @@ class Endpoint:
         else:
             self._resolve(request, caller, match)
             _check_rights(caller, route)
-        parameters = {name: parameter(name, raw) for name, raw in match.raw.items()}
+        parameters = match.parameters
+        if parameters is None:
+            parameters = {name: parameter(name, raw) for name, raw in match.raw.items()}
+            if len(request.path) <= _LEARN_LONGEST:
+                learned = match._replace(parameters=parameters)
+                self._router.learn(request.method, request.path, learned)
         exchange.path = parameters.get("path")
         decoded, body = await self._decoder.request(request, route, parameters)
         self._remember_key(request, caller, route, body)
@@ -137,6 +143,7 @@ class Endpoint:
         vault = self._system.vault
         if vault is not self._verbs_of:
             self._verbs, self._verbs_of = {}, vault
+            self._router.forget()
         verb = self._verbs.get(route.verb)
         if verb is None:
             room, _, name = route.verb.partition(".")

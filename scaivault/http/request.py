@@ -35,9 +35,7 @@ class Request:
         """The value of a header that may stand once; ``invalid_request`` when it is repeated."""
         headers = self._headers
         if headers is None:
-            headers = self._headers = {}
-            for key, value in self.scope["headers"]:
-                headers[key] = _REPEATED if key in headers else value
+            headers = self._headers = _by_name(self.scope["headers"])
         value = headers.get(name)
         if value is _REPEATED:
             raise Refusal(
@@ -85,6 +83,14 @@ class Request:
             parts.append(part)
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _by_name(lines: list[tuple[bytes, bytes]]) -> dict[bytes, Any]:
+    headers: dict[bytes, Any] = dict(lines)
+    if len(headers) < len(lines):
+        names = [name for name, _ in lines]
+        headers |= {name: _REPEATED for name in headers if names.count(name) > 1}
+    return headers
 
 
 def too_large(limit: int) -> Refusal:

@@ -18,15 +18,19 @@ from scaivault.http.routes import Route
 _PART: Final = re.compile(r"\{(\w+)(\*?)\}")
 _TENANT: Final = re.compile(rb"/v1/t/([^/]+)(/.+)\Z")
 _SECRETS: Final = b"/v1/secrets/"
+LEARNED: Final = 8192  # paths of at most some hundred bytes
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Match(NamedTuple):
-    """A route, the raw texts of its parameters, and the tenant that the path names."""
+    """A route, the raw texts of its parameters, and the tenant that the path names.
+
+    ``parameters`` are their values, once somebody has checked them."""
 
     route: Route
     raw: dict[str, bytes]
     tenant: bytes | None
+    parameters: dict[str, str] | None = None
 
 
 class _Template(NamedTuple):
@@ -40,6 +44,7 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._fixed: dict[bytes, dict[str, Route]] = {}
+        self._known: Final[dict[tuple[str, bytes], Match]] = {}
         grouped: dict[str, dict[str, Route]] = {}
         for route in routes:
             if "{" in route.path:
@@ -53,9 +58,22 @@ class Router:
         for family in self._templates.values():
             family.sort(key=lambda template: -template.fixed)
 
+    def learn(self, method: str, path: bytes, match: Match) -> None:
+        """``match`` is the outcome for this very path: the same bytes need no second look."""
+        if len(self._known) >= LEARNED:
+            self._known.clear()
+        self._known[method, path] = match
+
+    def forget(self) -> None:
+        """Keep no path in memory."""
+        self._known.clear()
+
     def match(self, method: str, path: bytes) -> Match:
         """The route of a request. ``not_found``, ``method_not_allowed`` (``invalid_path`` where a
         reserved secret path is in the way)."""
+        known = self._known.get((method, path))
+        if known is not None:
+            return known
         tenant = None
         if path.startswith(b"/v1/t/") and (named := _TENANT.match(path)) is not None:
             tenant, path = named[1], b"/v1" + named[2]

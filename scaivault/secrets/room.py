@@ -77,7 +77,7 @@ class Secrets:
             raise model.no_version(request.path, request.version or secret.current_version)
         data = await self._open(caller, key, version)
         act.extra["version"] = version.version
-        answer = _answer(secret, version, data, stored.last_at)
+        answer = _answer(stored, version, data)
 
         def committed() -> None:
             stored.last_at = caller.now
@@ -396,17 +396,18 @@ def _item(row: Any) -> wire.SecretItem:
     )
 
 
-def _answer(secret: Secret, version: Version, data: bytes, last_at: int | None) -> wire.SecretValue:
+def _answer(stored: Stored, version: Version, data: bytes) -> wire.SecretValue:
+    secret = stored.secret
     return wire.SecretValue(
         path=secret.path,
         secret_type=version.secret_type,
         version=version.version,
         data=Raw(data),
-        metadata=Raw(secret.metadata.encode()),
-        created_at=instant(secret.created_at),
-        updated_at=instant(secret.updated_at),
-        expires_at=instant_or_none(secret.expires_at),
-        last_accessed_at=instant_or_none(last_at),
+        metadata=stored.metadata,
+        created_at=stored.created_at,
+        updated_at=stored.updated_at,
+        expires_at=stored.expires_at,
+        last_accessed_at=instant_or_none(stored.last_at),
         rotation_policy_id=secret.rotation_policy_id,
         secret_policy_id=secret.secret_policy_id,
         readable_until=instant_or_none(version.readable_until),

@@ -10,23 +10,39 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from scaivault.secrets.model import Secret, Version
+from msgspec import Raw
+
+from scaivault.clock import instant
+from scaivault.secrets.model import Secret, Version, instant_or_none
 
 Key = tuple[str, str]  # owner, path
 
-_OVERHEAD: Final = 1400  # bytes of Python objects per entry (tracemalloc, CPython 3.11)
+_OVERHEAD: Final = 1800  # bytes of Python objects per entry (tracemalloc, CPython 3.11)
 _LARGEST: Final = 64 * 1024  # larger values are fetched each time
 
 
 class Stored:
     """A secret with its current version; ``last_at`` follows the committed reads."""
 
-    __slots__ = ("last_at", "secret", "version")
+    __slots__ = (
+        "created_at",
+        "expires_at",
+        "last_at",
+        "metadata",
+        "secret",
+        "updated_at",
+        "version",
+    )
 
     def __init__(self, secret: Secret, version: Version | None, last_at: int | None) -> None:
         self.secret = secret
         self.version = version
         self.last_at = last_at
+        # What every answer says alike, made once.
+        self.created_at = instant(secret.created_at)
+        self.updated_at = instant(secret.updated_at)
+        self.expires_at = instant_or_none(secret.expires_at)
+        self.metadata = Raw(secret.metadata.encode())
 
     @property
     def size(self) -> int:

@@ -81,6 +81,9 @@ CREATE TABLE secret_version (
     PRIMARY KEY (owner_id, path, version)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX secret_version_quarantined ON secret_version (quarantined_at)
+    WHERE quarantined_at IS NOT NULL;
+
 -- What the ledger tells about reads, summed per day: a projection, rebuilt from the ledger
 -- behind projection.seq after a crash.
 CREATE TABLE secret_access (
