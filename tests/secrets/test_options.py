@@ -123,7 +123,10 @@ async def test_what_is_left_out_or_null_stays(house: House) -> None:
     await house.put(PATH, {"n": 1}, secret_type="json", metadata={"a": 1}, options=options)
     before = await info(house)
     nothing = {"max_versions": None, "notify_before": None, "expires_in": None, "cas": None}
-    for body in ({}, {"options": {}}, {"options": None}, {"options": nothing}, {"metadata": None}):
+    bodies: list[dict[str, Any]] = [
+        {}, {"options": {}}, {"options": None}, {"options": nothing}, {"metadata": None},
+    ]  # fmt: skip
+    for body in bodies:
         await house.put(PATH, {"n": 2}, **body)
         after = await info(house)
         for field in ("secret_type", "metadata", "options", "expires_at"):

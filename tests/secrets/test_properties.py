@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.running import EXAMPLES, running_house
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NUMBERS = st.one_of(
     st.integers(),
     st.integers(min_value=-(10**40), max_value=10**40),
