@@ -44,7 +44,7 @@ async def make_slots(
     """Every slot asked for, holding ``root``; a recovery slot where no other is portable."""
     asked = list(body.slots or ())
     unknown = {
-        f"slots.{place}.type": f"must be one of {', '.join(kinds)}"
+        f"slots[{place}].type": f"must be one of {', '.join(kinds)}"
         for place, slot in enumerate(asked)
         if slot.type not in kinds
     }
@@ -77,7 +77,7 @@ async def _make_slot(
         if "fields" not in refused.details:
             raise
         fields: dict[str, str] = refused.details["fields"]
-        raise faults({f"slots.{place}.{name}": fault for name, fault in fields.items()}) from None
+        raise faults({f"slots[{place}].{name}": fault for name, fault in fields.items()}) from None
     with created.secret:
         made.slots.append(new_slot(kind, slot_id, body, created, root, facts))
     if created.shares:

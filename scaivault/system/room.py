@@ -270,10 +270,8 @@ class System:
             self._check_local(caller)
         if body.shares is not None:
             raise invalid(shares="shares are given one at a time: share")
+        _check_one(body)
         if body.share is not None:
-            credential_free = body.passphrase is None and body.key is None and not body.auto
-            if not credential_free:
-                raise invalid(share="send exactly one of passphrase, share, key or auto")
             slot = self.unsealing.add_share(file, body.slot_id, body.share)
             act.extra.update(slot_id=slot.id, slot_type=slot.type)
             root = self.unsealing.root_of_shares(file, slot)
@@ -501,3 +499,10 @@ class System:
                     reason="disk_full",
                 ) from error
             refused.recorded = True
+
+
+def _check_one(body: wire.CredentialBody) -> None:
+    sent = [name for name in ("passphrase", "share", "key") if getattr(body, name) is not None]
+    if len(sent) + body.auto != 1:
+        name = sent[0] if sent else "passphrase"
+        raise invalid(**{name: "send exactly one of passphrase, share, key or auto"})
