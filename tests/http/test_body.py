@@ -197,7 +197,7 @@ def test_bodies_of_any_kind_never_fail_the_server(tmp_path: Path) -> None:
         @given(
             st.one_of(
                 st.binary(max_size=60),
-                st.dictionaries(FIELDS, JSON, max_size=6).map(lambda body: json.dumps(body)),
+                st.dictionaries(FIELDS, JSON, max_size=6).map(json.dumps),
                 JSON.map(json.dumps),
             ),
             st.sampled_from(["/v1/secrets/a", "/v1/auth/token", "/v1/system/unseal"]),
