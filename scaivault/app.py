@@ -229,14 +229,24 @@ class _Process:
         if not self._options.dev:
             await self._hurried(self._settings.server.drain_delay)
         server.should_exit = True
-        server.force_exit = self._signals > 1
         for task in tasks[1:]:
             task.cancel()
+        forced = asyncio.create_task(self._force(server))
+        await asyncio.gather(tasks[0], return_exceptions=True)
+        if system.vault is not None:
+            system.vault.closing = True  # jobs end at their next step
         await asyncio.gather(*tasks, return_exceptions=True)
         await system.close(None)
+        forced.cancel()
         if self._refused is not None:
             raise self._refused
         return 1 if self._signals > 1 else 0
+
+    async def _force(self, server: _Server) -> None:
+        """After a second signal nobody is waited for."""
+        await self._hurry.wait()
+        server.force_exit = True
+        self._app.system.hurry = True
 
     async def _hurried(self, seconds: float) -> None:
         """Wait, but not behind a second signal."""

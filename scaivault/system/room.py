@@ -90,6 +90,7 @@ class System:
         self.unseal_attempts: Final[dict[tuple[str, str], int]] = {}
         self._sealing = 0  # calls that wait for the vault to be closed
         self.draining = False
+        self.hurry = False  # close without waiting for requests
         self.dev_token: str | None = None  # the root token of a vault that is thrown away
         self.fatal: Callable[[StartRefused], None] = lambda _refused: None
 
@@ -441,7 +442,8 @@ class System:
         """Wait until no request is left but those that wait for the seal."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.server.shutdown_grace):
-                while vault.inflight > self._sealing:  # noqa: ASYNC110 - a count, kept on the hot path
+                # A count, kept on the hot path.
+                while vault.inflight > self._sealing and not self.hurry:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
     # -- root token ----------------------------------------------------------------------------
