@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -228,7 +228,7 @@ def _one(counts: Mapping[str, float]) -> dict[Labels, float]:
 
 
 def _counter(
-    name: str, about: str, labels: Labels, values: Mapping[Labels, float]
+    name: str, about: str, labels: Labels, values: Mapping[Any, float]
 ) -> CounterMetricFamily:
     family = CounterMetricFamily(f"scaivault_{name}", about, labels=labels)
     for label, value in values.items():
@@ -236,9 +236,7 @@ def _counter(
     return family
 
 
-def _gauge(
-    name: str, about: str, labels: Labels, values: Mapping[Labels, float]
-) -> GaugeMetricFamily:
+def _gauge(name: str, about: str, labels: Labels, values: Mapping[Any, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"scaivault_{name}", about, labels=labels)
     for label, value in values.items():
         family.add_metric(label, value)
