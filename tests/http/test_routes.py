@@ -1,0 +1,233 @@
+"""Every route: who may reach it, what row it leaves, and that it stays in its tenant."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from scaivault.http.routes import OPEN, ROUTES, Route
+from tests.support.house import PASSPHRASE, House
+from tests.support.rights import neighbour
+from tests.support.tenants import found_partner
+
+# Written out by hand: a route becomes open by changing this list too.
+OPEN_ROUTES = {
+    ("GET", "/v1/health"), ("HEAD", "/v1/health"),
+    ("GET", "/v1/health/ready"), ("HEAD", "/v1/health/ready"),
+    ("GET", "/v1/version"), ("GET", "/v1/openapi.json"),
+    ("GET", "/v1/auth/config"), ("POST", "/v1/auth/token"), ("POST", "/oauth/token"),
+    ("GET", "/.well-known/jwks.json"), ("GET", "/.well-known/openid-configuration"),
+    ("GET", "/v1/system/seal-status"), ("POST", "/v1/system/init"),
+    ("POST", "/v1/system/unseal"), ("POST", "/v1/system/root-token"),
+}  # fmt: skip
+
+SILENT = {
+    "/v1/health", "/v1/health/ready", "/v1/version", "/v1/openapi.json", "/v1/auth/config",
+    "/.well-known/jwks.json", "/.well-known/openid-configuration", "/v1/system/seal-status",
+}  # fmt: skip
+
+CLOSED = [route for route in ROUTES if not route.open]
+NARROWED = [route for route in CLOSED if route.scopes]
+# With which object of the tenant, with which body, a route succeeds; {names} as in ``prepare``.
+CALLS: dict[tuple[str, str], tuple[str, Any]] = {
+    ("PUT", "/v1/secrets/{path*}"): ("/v1/secrets/app/db", {"data": {}}),
+    ("POST", "/v1/auth/token"): ("/v1/auth/token", "grant"),
+    ("POST", "/v1/identity/service-accounts"): (
+        "/v1/identity/service-accounts", {"name": "new", "scopes": ["secrets:read"]},
+    ),
+    ("PATCH", "/v1/identity/service-accounts/{id}"): (
+        "/v1/identity/service-accounts/{account}", {"display_name": "x"},
+    ),
+    ("POST", "/v1/identity/service-accounts/{id}/credentials"): (
+        "/v1/identity/service-accounts/{account}/credentials", {},
+    ),
+    ("PUT", "/v1/identity/service-accounts/{id}/roles"): (
+        "/v1/identity/service-accounts/{account}/roles", {"roles": []},
+    ),
+    ("POST", "/v1/system/root-token"): ("/v1/system/root-token", {"passphrase": PASSPHRASE}),
+}  # fmt: skip
+# These have tests of their own: they end the vault, or take a slot or a seal first.
+ELSEWHERE = re.compile(r"/v1/system/|/oauth/token|/v1/health/detailed")
+
+
+async def prepare(house: House) -> dict[str, str]:
+    """One object of each kind, in the tenant that init made."""
+    await house.put("app/db", {"n": 1})
+    where = "/v1/identity/service-accounts"
+    body = {"name": "app", "scopes": ["secrets:read"]}
+    account = (await house.call("POST", where, body)).json["id"]
+    made = (await house.call("POST", f"{where}/{account}/credentials", {})).json
+    grant = {
+        "grant_type": "client_credentials",
+        "client_id": made["client_id"],
+        "client_secret": made["client_secret"],
+    }
+    token = (await house.call("POST", "/v1/auth/token", grant, token=None)).json["access_token"]
+    token_id = (await house.get("/v1/auth/whoami", token=token)).json["token_id"]
+    return {
+        "account": account,
+        "credential": made["id"],
+        "token": token_id,
+        "tenant": house.made["tenant_id"],
+        "partner": house.made["partner_id"],
+        "secret": made["client_secret"],
+    }
+
+
+def target(route: Route, known: dict[str, str]) -> str:
+    """The route's path with the objects of ``prepare``."""
+    if (route.method, route.path) in CALLS:
+        return CALLS[route.method, route.path][0].format(**known)
+    path = route.path.replace("{path*}", "app/db")
+    for part, name in (
+        ("service-accounts/{id}", "account"), ("tokens/{id}", "token"), ("tenants/{id}", "tenant"),
+        ("partners/{id}", "partner"), ("slots/{id}", "account"), ("{credential_id}", "credential"),
+        ("{tenant_id}", "tenant"),
+    ):  # fmt: skip
+        given = part if part.startswith("{") else "{id}"
+        path = path.replace(part, part.replace(given, known[name]))
+    return path
+
+
+def body(route: Route, known: dict[str, str]) -> Any:
+    found = CALLS.get((route.method, route.path), ("", None))[1]
+    if found == "grant":
+        return {
+            "grant_type": "client_credentials",
+            "client_id": known["account"],
+            "client_secret": known["secret"],
+        }
+    return found
+
+
+def named(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def test_the_list_of_open_routes_is_closed() -> None:
+    assert set(OPEN) == OPEN_ROUTES
+
+
+def test_every_other_route_asks_for_a_scope_or_only_tells_of_the_caller() -> None:
+    free = {named(route) for route in CLOSED if not route.scopes}
+    assert free == {
+        "GET /v1/auth/whoami", "GET /v1/auth/tokens/{id}", "DELETE /v1/auth/tokens/{id}",
+        "GET /v1/identity/service-accounts/{id}/roles",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("route", CLOSED, ids=named)
+async def test_without_a_token(house: House, route: Route) -> None:
+    path = re.sub(r"\{[^}]*\}", "x", route.path)
+    answer = await house.call(route.method, path, token=None)
+    assert (answer.status, answer.code) == (401, "authentication_required")
+    rows = await house.rows(request_id=answer.headers["x-request-id"])
+    assert [(row["action"], row["success"], row["extra_data"]) for row in rows] == [
+        (
+            "auth_failed",
+            False,
+            {"error_code": "authentication_required", "route": named(route)},
+        )
+    ]
+    assert {(row["identity_id"], row["tenant_id"]) for row in rows} == {(None, None)}
+
+
+async def test_without_the_scope(house: House) -> None:
+    token = await house.client("narrow", ["dynamic:read"], ["super_admin"])
+    for route in NARROWED:
+        path = re.sub(r"\{[^}]*\}", "x", route.path)
+        answer = await house.call(route.method, path, {"x": 1}, token=token)
+        assert (answer.status, answer.code) == (403, "insufficient_scope"), named(route)
+        assert answer.details == {"required_scope": route.scopes[0]}
+        rows = await house.rows(request_id=answer.headers["x-request-id"])
+        assert [(row["action"], row["success"], row["extra_data"]) for row in rows] == [
+            (route.action, False, {"error_code": "insufficient_scope"})
+        ], named(route)
+        assert rows[0]["secret_path"] == ("x" if "{path*}" in route.path else None)
+        assert rows[0]["identity_id"] == "sa:narrow"
+
+
+async def test_without_the_role(house: House) -> None:
+    token = await house.client("narrow", ["admin"], ["tenant_admin"])
+    for route in CLOSED:
+        if route.role is None:
+            continue
+        path = re.sub(r"\{[^}]*\}", "x", route.path)
+        answer = await house.call(route.method, path, {"x": 1}, token=token)
+        assert (answer.status, answer.code) == (403, "forbidden"), named(route)
+        assert answer.details == {"required_role": route.role}
+
+
+def _ordinary() -> list[Route]:
+    return [
+        route for route in ROUTES if route.path not in SILENT and not ELSEWHERE.match(route.path)
+    ]
+
+
+@pytest.mark.parametrize("route", _ordinary(), ids=named)
+async def test_a_success_leaves_one_row(house: House, route: Route) -> None:
+    known = await prepare(house)
+    token = None if route.open else ""
+    answer = await house.call(route.method, target(route, known), body(route, known), token=token)
+    assert answer.status in (route.status, route.created), answer.body
+    rows = await house.rows(request_id=answer.headers["x-request-id"])
+    action = "auth_login" if route.path == "/v1/auth/token" else route.action
+    assert [(row["action"], row["success"]) for row in rows] == [(action, True)]
+    assert rows[0]["secret_path"] == ("app/db" if "{path*}" in route.path else None)
+    assert rows[0]["tenant_id"] == known["tenant"]
+    assert rows[0]["source_ip"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("path", sorted(SILENT))
+async def test_probes_and_published_documents_leave_no_row(house: House, path: str) -> None:
+    before = len(await house.rows())
+    assert (await house.get(path, token=None)).status == 200
+    assert (await house.get(f"{path}?x=1", token=None)).status == 422
+    assert (await house.call("GET", path, raw=b"x", token=None)).status == 400
+    assert (await house.call("DELETE", path)).status == 405
+    assert (await house.get("/v1/nothing")).status == 404
+    assert len(await house.rows()) == before
+
+
+# What another tenant's token gets where its own tenant has nothing of the kind.
+_MISSING = {
+    "secret_not_found", "identity_not_found", "token_not_found", "tenant_access_denied",
+    "tenant_not_found",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("route", [one for one in _ordinary() if "{" in one.path], ids=named)
+async def test_another_tenant_sees_nothing_of_it(house: House, route: Route) -> None:
+    known = await prepare(house)
+    partner = await found_partner(house, "foreign")
+    token = await neighbour(house, "partner_admin", partner.id)
+    before = (await house.get("/v1/secrets/app/db/versions")).json
+    answer = await house.call(route.method, target(route, known), body(route, known), token=token)
+    if route.method == "PUT" and "{path*}" in route.path:
+        assert answer.status == 201  # the same path in another tenant is another thing
+    else:
+        assert answer.code in _MISSING, answer.body
+    assert (await house.get("/v1/secrets/app/db/versions")).json == before
+    assert (await house.get("/v1/auth/tokens/" + known["token"])).json["revoked_at"] is None
+    row = (await house.rows(request_id=answer.headers["x-request-id"]))[0]
+    assert row["tenant_id"] != known["tenant"] or row["success"] is False
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.tenant], ids=named)
+@pytest.mark.parametrize("role", ["tenant_admin", "partner_admin"])
+async def test_naming_a_foreign_tenant(house: House, route: Route, role: str) -> None:
+    known = await prepare(house)
+    partner = await found_partner(house, "foreign")
+    token = await neighbour(house, role, partner.id)
+    below = target(route, known).removeprefix("/v1")
+    for path, headers in (
+        (f"/v1/t/{known['tenant']}{below}", {}),
+        (f"/v1{below}", {"X-Tenant-ID": known["tenant"]}),
+    ):
+        answer = await house.call(
+            route.method, path, body(route, known), token=token, headers=headers
+        )
+        assert (answer.status, answer.code) == (403, "tenant_access_denied")
+        assert answer.details == {"tenant_id": known["tenant"]}
