@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -48,7 +49,7 @@ ILLEGAL = {
 @pytest.mark.parametrize("target", ILLEGAL)
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_spellings_outside_the_grammar(house: House, method: str, target: str) -> None:
-    body = {"data": {}} if method == "PUT" else None
+    body: Any = {"data": {}} if method == "PUT" else None
     answer = await house.call(method, BASE + target, body)
     assert (answer.status, answer.code) == (400, "invalid_path")
     assert answer.details["reason"] == ILLEGAL[target]
@@ -66,7 +67,7 @@ async def test_spellings_outside_the_grammar(house: House, method: str, target: 
     ],
 )  # fmt: skip
 async def test_reserved_names(house: House, method: str, target: str) -> None:
-    body = {"data": {}} if method == "PUT" else None
+    body: Any = {"data": {}} if method == "PUT" else None
     answer = await house.call(method, BASE + target, body)
     assert (answer.status, answer.code) == (400, "invalid_path"), answer.body
     assert answer.details["reason"] == "reserved"

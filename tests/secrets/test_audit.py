@@ -115,7 +115,7 @@ async def test_what_no_policy_permits(
     if there:
         await two_versions(house)
     token = await house.client("app", SCOPES)
-    body = {"data": {}} if method == "PUT" else None
+    body: Any = {"data": {}} if method == "PUT" else None
     answer = await house.call(method, f"/v1/secrets{target}", body, token=token)
     assert (answer.status, answer.code) == (403, "access_denied")
     assert answer.details == {"path": PATH, "permission": permission}
