@@ -172,10 +172,11 @@ async def test_keys_made_meanwhile_are_not_lost(vault: House) -> None:
             where = f"/v1/system/partners/{partner}/rotate-key"
             assert (await vault.call("POST", where)).status == 202
 
-    made = [make(f"p-{n}") for n in range(8)]
-    turned, _, *places = await asyncio.gather(
-        rotate(vault, credentials=credentials(vault)), turn(), *made
-    )
+    made = [asyncio.create_task(make(f"p-{n}")) for n in range(8)]
+    turning = asyncio.create_task(turn())
+    turned = await rotate(vault, credentials=credentials(vault))
+    places = await asyncio.gather(*made)
+    await turning
     assert turned.status == 200
     await works(vault, passphrase=PASSPHRASE)
     for place in places:
