@@ -123,7 +123,7 @@ async def test_a_lost_commit_leaves_the_ring_as_it_was(house: House) -> None:
         raise OSError
 
     for owner in (house.made["tenant_id"], partner):
-        ledger.close_group = broken  # type: ignore[method-assign]
+        ledger.close_group = broken  # type: ignore[method-assign,assignment]
         answer = await house.call("POST", where(owner))
         assert (answer.status, answer.code) == (503, "service_unavailable")
         ledger.close_group = close_group  # type: ignore[method-assign]

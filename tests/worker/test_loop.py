@@ -1,0 +1,166 @@
+"""The worker: what is due, one run at a time, failures, pause."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from scaivault.clock import MINUTE, SECOND
+from scaivault.worker.jobs import Job
+from scaivault.worker.loop import Worker
+from tests.support.house import House
+
+
+def worker(house: House, work: Callable[..., Any], **more: bool) -> Worker:
+    job = Job("test", "purge", work, lambda _: MINUTE, **more)
+    return Worker([job], lambda: house.app.system.vault, house.settings, house.clock)
+
+
+async def run(of: Worker) -> int:
+    due = of.due()
+    for job, vault in due:
+        await of.once(job, vault)
+    return len(due)
+
+
+async def test_every_minute(house: House) -> None:
+    callers = []
+
+    async def work(_vault: Any, caller: Any) -> None:
+        callers.append(caller.identity_id)
+
+    own = worker(house, work)
+    assert await run(own) == 0
+    house.clock.advance(MINUTE - 1)
+    assert await run(own) == 0
+    house.clock.advance(1)
+    assert await run(own) == 1
+    assert await run(own) == 0
+    house.clock.advance(MINUTE)
+    assert await run(own) == 1
+    assert callers == ["system:purge"] * 2
+    assert own.counts == {("test", "ok"): 2}
+
+
+async def test_one_run_at_a_time(house: House) -> None:
+    go_on = asyncio.Event()
+
+    async def work(_vault: Any, _caller: Any) -> None:
+        await go_on.wait()
+
+    own = worker(house, work)
+    own.due()
+    house.clock.advance(MINUTE)
+    ((job, vault),) = own.due()
+    running = asyncio.create_task(own.once(job, vault))
+    house.clock.advance(10 * MINUTE)
+    assert own.due() == []
+    go_on.set()
+    await running
+    house.clock.advance(MINUTE)
+    assert len(own.due()) == 1
+
+
+async def test_a_failing_job_is_told_and_tried_again(house: House) -> None:
+    async def work(_vault: Any, _caller: Any) -> None:
+        raise ValueError("never mind")
+
+    own = worker(house, work)
+    await run(own)
+    for _ in range(2):
+        house.clock.advance(MINUTE)
+        assert await run(own) == 1
+    assert house.vault.jobs.runs["test"].status == "failed"
+    assert own.counts == {("test", "failed"): 2}
+    assert (await house.get("/v1/auth/whoami")).status == 200
+
+
+async def test_a_pause_stops_outward_jobs_only(house: House) -> None:
+    async def work(_vault: Any, _caller: Any) -> None: ...
+
+    await house.call("POST", "/v1/system/jobs/pause")
+    for outward, expected in ((True, 0), (False, 1)):
+        house.vault.jobs.runs.pop("test", None)
+        own = worker(house, work, outward=outward)
+        await run(own)
+        house.clock.advance(MINUTE)
+        assert await run(own) == expected
+
+
+async def test_nothing_is_due_while_sealed(house: House) -> None:
+    async def work(_vault: Any, _caller: Any) -> None: ...
+
+    own = worker(house, work)
+    await run(own)
+    house.clock.advance(MINUTE)
+    await house.call("POST", "/v1/system/seal", {})
+    assert own.due() == []
+
+
+async def test_a_clock_set_back_delays_by_no_more_than_a_period(house: House) -> None:
+    async def work(_vault: Any, _caller: Any) -> None: ...
+
+    own = worker(house, work)
+    await run(own)
+    house.clock.advance(-3600 * SECOND)
+    assert await run(own) == 0
+    house.clock.advance(MINUTE)
+    assert await run(own) == 1
+
+
+async def test_a_kept_job_knows_its_last_run_after_a_restart(house: House) -> None:
+    async def work(_vault: Any, _caller: Any) -> None: ...
+
+    own = worker(house, work, kept=True)
+    await run(own)
+    house.clock.advance(MINUTE)
+    await run(own)
+    await house.restart()
+    await house.unseal()
+    house.clock.advance(MINUTE - 1)
+    own = worker(house, work, kept=True)
+    assert await run(own) == 0
+    house.clock.advance(1)
+    assert await run(own) == 1
+
+
+async def test_the_loop_finishes_what_runs_when_it_is_cancelled(house: House) -> None:
+    started, done = asyncio.Event(), []
+
+    async def work(_vault: Any, _caller: Any) -> None:
+        started.set()
+        await asyncio.sleep(0)
+        done.append(1)
+
+    own = worker(house, work)
+    own.due()
+    house.clock.advance(MINUTE)
+    task = asyncio.create_task(own.run())
+    await started.wait()
+    task.cancel()
+    await task
+    assert done == [1]
+
+
+async def test_ended_tokens_and_answers_are_forgotten(house: House) -> None:
+    await house.client("app", ["secrets:read"])
+    await house.call("PUT", "/v1/secrets/a/b", {"data": {}}, headers={"idempotency-key": "k"})
+    await house.run_jobs()
+
+    async def counts() -> list[int]:
+        def ask(db: Any) -> list[int]:
+            tables = ("token WHERE kind <> 'personal_access_token'", "kept_answer", "outbox")
+            return [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]
+
+        return await house.vault.gate.ask(ask)
+
+    assert await counts() == [1, 1, 1]
+    house.clock.advance(8 * 86_400 * SECOND)
+    await house.run_jobs()
+    assert await counts() == [0, 0, 0]
+    rows = await house.rows(action="job_control", identity_id="system:expiry")
+    assert len(rows) == 1
+    house.clock.advance(3600 * SECOND)
+    await house.run_jobs()
+    assert len(await house.rows(action="job_control", identity_id="system:expiry")) == 1
