@@ -33,6 +33,7 @@ from scaivault.http.routes import ROUTES
 from scaivault.notify import notify, watchdog_seconds
 from scaivault.seal.file import SealFileInvalid
 from scaivault.storage.folder import Folder, StartRefused
+from scaivault.storage.private import UnsafeFile
 from scaivault.system.dev import found_dev_vault
 from scaivault.system.health import Health
 from scaivault.system.opening import Leave, Opened
@@ -93,7 +94,7 @@ class App:
         self.folder.acquire()
         try:
             self.system.load()
-        except SealFileInvalid as error:
+        except (SealFileInvalid, UnsafeFile) as error:
             self.folder.release()
             raise StartRefused(str(error)) from error
         except BaseException:

@@ -34,6 +34,7 @@ from scaivault.storage.folder import Folder
 from scaivault.storage.migrations import Step, migrate
 
 CLOCK_MAY_LAG: Final = 5 * MINUTE
+PAGE: Final = 4096  # bytes
 
 log = logging.getLogger("scaivault.system")
 
@@ -122,6 +123,9 @@ def open_vault(folder: Folder, file: SealFile, root: Guarded, clock: Clock, leav
 def _open_file(folder: Folder, opened: Opened, root: Guarded) -> Connection:
     """The connection, with the file key or, after a stop during its replacement, the next one."""
     file = opened.file
+    if folder.database.stat().st_size < PAGE:
+        # The engine would take it for a new database and write to it.
+        raise FileDamaged("vault.db is empty or cut short: restore it from a backup")
     try:
         opened.file_key = unwrap_file_key(file, root, file.file_key)
         return open_file(folder.database, opened.file_key, cache_mib=8)
