@@ -289,6 +289,7 @@ def errors() -> str:
         "",
         'A refusal is `{"error": {"code", "message", "details", "request_id"}}`. Programs branch',
         "on `code`; `message` is for people and may change.",
+        "`POST /oauth/token` refuses as RFC 6749 section 5.2 says: `error`, `error_description`.",
         "",
         *_table(
             ("Status", "Code", "Meaning"),
