@@ -49,6 +49,7 @@ log = logging.getLogger("scaivault.app")
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _KEEP_ALIVE: Final = 75  # seconds an idle connection may stay
 _BACKLOG: Final = 2048
+_SHARES_LOOK: Final = 10  # seconds between two looks at the age of collected shares
 
 
 class App:
@@ -112,6 +113,12 @@ class App:
         while not await self.system.auto_unseal():
             attempts += 1
             await asyncio.sleep(self.system.auto_pause(attempts))
+
+    async def forget_shares(self) -> None:
+        """Wipe collected shares in time, also when nobody calls any more."""
+        while True:
+            await asyncio.sleep(_SHARES_LOOK)
+            self.system.unsealing.forget_old_shares()
 
     def reload(self, options: StartOptions, env: dict[str, str]) -> None:
         """SIGHUP: take over what can change while running, and name what cannot."""
@@ -196,6 +203,7 @@ class _Process:
         app = self._app
         tasks = [
             asyncio.create_task(app.auto_unseal()),
+            asyncio.create_task(app.forget_shares()),
             asyncio.create_task(app.meter.watch_loop()),
         ]
         if self._options.worker:
