@@ -7,6 +7,7 @@ never goes back.
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -17,6 +18,10 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
+_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2}))?"
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -74,12 +79,8 @@ def instant(microseconds: int) -> str:
 
 def parse_instant(text: str) -> int:
     """RFC 3339 with any offset, or a date alone (00:00 UTC). ``ValueError`` otherwise."""
-    if len(text) == 10:
-        moment = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    else:
-        if len(text) < 20 or text[10] not in "Tt " or not text.isascii():
-            raise ValueError("not an RFC 3339 timestamp")
-        moment = datetime.fromisoformat(text.upper())
-        if moment.tzinfo is None:
-            raise ValueError("the offset is missing")
+    # Python reads all of ISO 8601: week dates, commas, times without an offset.
+    if _RFC3339.fullmatch(text) is None:
+        raise ValueError("not an RFC 3339 timestamp or date")
+    moment = datetime.fromisoformat(text.upper() if len(text) > 10 else f"{text}T00:00:00Z")
     return (moment - _EPOCH) // timedelta(microseconds=1)

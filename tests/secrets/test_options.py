@@ -61,6 +61,10 @@ FAULTS: list[tuple[dict[str, Any], int, str]] = [
     ({"expires_at": "9999-12-31T23:59:59-14:00"}, 422, "options.expires_at"),
     ({"expires_at": "2031-06-01T00:00:00"}, 422, "options.expires_at"),
     ({"expires_at": ""}, 422, "options.expires_at"),
+    ({"expires_at": "2031-W25-1T06:30:00Z"}, 422, "options.expires_at"),
+    ({"expires_at": "2031-06- 1"}, 422, "options.expires_at"),
+    ({"expires_at": "２０３１-06-01"}, 422, "options.expires_at"),  # noqa: RUF001
+    ({"expires_at": "2031-02-30"}, 422, "options.expires_at"),
     ({"expires_at": 1}, 422, "options.expires_at"),
     ({"max_versions": 0}, 422, "options.max_versions"),
     ({"max_versions": 101}, 422, "options.max_versions"),
