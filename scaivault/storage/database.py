@@ -305,7 +305,10 @@ class Database:
         self._closer.group_committed(units)
         for unit in units:
             if unit.error is None:
-                unit.settle()
+                try:
+                    unit.settle()
+                except Exception as error:  # noqa: BLE001 - told to its own caller, not to all
+                    unit.error = error
         for unit in units:
             if unit.error is not None:
                 _resolve(unit.future, None, unit.error)
