@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from scaivault.clock import DAY, HOUR, instant
-from tests.support.house import Answer
+from tests.support.house import PASSPHRASE, Answer
 from tests.support.running import EXAMPLES, running_house
 
 PATHS: Final = st.sampled_from(["a", "a/b"])
@@ -147,6 +147,10 @@ class Life(RuleBasedStateMachine):
     @rule(hours=st.sampled_from([1, 24, 29 * 24, 30 * 24]))
     def time_passes(self, hours: int) -> None:
         self.house.clock.advance(hours * HOUR)
+        # The token of before may be over by now.
+        body = {"passphrase": PASSPHRASE, "ttl": "90d"}
+        call = self.house.call("POST", "/v1/system/root-token", body, token=None)
+        self.house.token = self.running.run(call).json["token"]
 
     @precondition(lambda self: self.model)
     @rule()
