@@ -16,6 +16,7 @@ import msgspec
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act
 from scaivault.gate.ledger import Record, canonical, read_record, record
+from scaivault.storage.private import sync_directory
 
 LARGEST: Final = 1024 * 1024
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -48,6 +49,8 @@ class EarlyLedger:
                 os.ftruncate(descriptor, size)
                 raise OSError(errno.ENOSPC, "the row was cut short")
             os.fsync(descriptor)
+            if not size:
+                sync_directory(self._path.parent)
         finally:
             os.close(descriptor)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from msgspec import structs
 
 from scaivault import __version__
-from scaivault.clock import SECOND, Clock, instant
+from scaivault.clock import SECOND, Clock, instant, instant_or_none
 from scaivault.config import Settings
 from scaivault.crypto.aead import Damaged
 from scaivault.crypto.memory import Guarded
@@ -143,9 +143,7 @@ class System:
             vault_id=self._file.vault_id if self._file is not None else None,
             version=__version__,
             slots=[self._progress(slot) for slot in (self._file.slots if self._file else ())],
-            auto=wire.AutoState(
-                None if self._auto_at is None else instant(self._auto_at), self._auto_error
-            ),
+            auto=wire.AutoState(instant_or_none(self._auto_at), self._auto_error),
         )
 
     async def seal_status(self, _caller: Caller, _request: Any) -> wire.SealStatus:
@@ -278,7 +276,7 @@ class System:
             root = self.unsealing.root_of_shares(file, slot)
             if root is None:
                 act.extra["progress"] = len(self.unsealing.collected(slot.id))
-                self._early.append(caller, act, None, self.clock.now())
+                self._take_down(caller, act, None)
                 return self.status()
         elif body.auto:
             root, slot = await self.unsealing.auto(file, self._auto_types())
@@ -492,15 +490,18 @@ class System:
     def record_early(self, caller: Caller, act: Act, refused: Refusal) -> None:
         """Take down that a call on the sealed vault was refused."""
         if self.vault is None and refused.code != "not_initialized":
-            try:
-                self._early.append(caller, act, refused.code, self.clock.now())
-            except OSError as error:
-                raise Refusal(
-                    "service_unavailable",
-                    "the audit row could not be written to disk; free some space first",
-                    reason="disk_full",
-                ) from error
+            self._take_down(caller, act, refused.code)
             refused.recorded = True
+
+    def _take_down(self, caller: Caller, act: Act, error_code: str | None) -> None:
+        try:
+            self._early.append(caller, act, error_code, self.clock.now())
+        except OSError as error:
+            raise Refusal(
+                "service_unavailable",
+                "the audit row could not be written to disk; free some space first",
+                reason="disk_full",
+            ) from error
 
 
 def _check_one(body: wire.CredentialBody) -> None:

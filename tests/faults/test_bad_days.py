@@ -105,6 +105,21 @@ async def test_wrong_credentials_are_all_alike(vault: Stopped, other: Stopped) -
     assert len(rows) == len(wrong)
 
 
+async def test_torn_row_of_a_sealed_vault(vault: Stopped) -> None:
+    """A stop in the middle of a row of sealed.audit costs that row, not the next ones."""
+    house = vault.start()
+    assert (await house.unseal(passphrase="not the one at all")).status == 401
+    await vault.stop()
+    waiting = vault.path / "sealed.audit"
+    write(waiting, waiting.read_bytes() + waiting.read_bytes()[:70])
+    house = vault.start()
+    assert (await house.unseal(passphrase="nor is this one")).status == 401
+    assert (await house.unseal()).status == 200
+    assert len(await house.rows(action="unseal", success=False)) == 2
+    assert not waiting.exists()
+    assert (await house.get("/v1/audit/verify")).json["valid"]
+
+
 # -- vault.seal ---------------------------------------------------------------------------------
 
 

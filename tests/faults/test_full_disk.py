@@ -221,12 +221,16 @@ def test_read_only(server: Server, disk: SmallDisk) -> None:
 def test_unseal_refused_while_full_is_not_answered_without_its_row(
     server: Server, disk: SmallDisk
 ) -> None:
-    server.founded()
+    server.start()
+    shamir = {"type": "shamir", "shares": 3, "threshold": 2}
+    assert server.init(slots=[{"type": "passphrase", "passphrase": PASSPHRASE}, shamir]).status
+    share = next(iter(server.made["shares"].values()))[0]
     server.stop()
     server.start()
     disk.fill()
-    answer = server.unseal(passphrase="certainly not this one")
-    assert (answer.status, answer.code) == (503, "service_unavailable")
+    for body in ({"passphrase": "certainly not this one"}, {"share": share}):
+        answer = server.unseal(**body)
+        assert (answer.status, answer.code) == (503, "service_unavailable")
     disk.free()
     assert server.unseal(passphrase="certainly not this one").status == 401
     assert server.unseal().status == 200
