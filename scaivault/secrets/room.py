@@ -89,7 +89,7 @@ class Secrets:
         return answer
 
     async def _fetch(self, key: Key) -> Stored | None:
-        self.shelf.fetching(key)
+        ticket = self.shelf.fetching(key)
 
         def question(db: Connection) -> Stored | None:
             secret = store.find(db, *key)
@@ -102,7 +102,7 @@ class Secrets:
         try:
             found = await self.gate.ask(question)
         finally:
-            self.shelf.fetched(key, found)
+            self.shelf.fetched(key, ticket, found)
         if found is not None:
             _, waiting = self.access.waiting(key, 0)
             if waiting is not None:

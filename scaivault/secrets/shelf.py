@@ -57,7 +57,7 @@ class Shelf:
         self._limit: Final = limit
         self._rows: OrderedDict[Key, Stored] = OrderedDict()
         self._size = 0
-        self._fetching: dict[Key, int] = {}
+        self._fetching: dict[Key, set[object]] = {}
         self.hits = 0
         self.misses = 0
 
@@ -75,18 +75,20 @@ class Shelf:
         self._rows.move_to_end(key)
         return found
 
-    def fetching(self, key: Key) -> None:
-        """A row is about to be fetched."""
-        self._fetching[key] = self._fetching.get(key, 0) + 1
+    def fetching(self, key: Key) -> object:
+        """A row is about to be fetched; ``fetched`` wants this ticket back."""
+        ticket = object()
+        self._fetching.setdefault(key, set()).add(ticket)
+        return ticket
 
-    def fetched(self, key: Key, row: Stored | None) -> None:
-        """It is here: keep it, unless a change came in between."""
+    def fetched(self, key: Key, ticket: object, row: Stored | None) -> None:
+        """It is here: keep it, unless a change came in between. Each fetch has a ticket of its own:
+        one that began behind the change must not vouch for one that began before it."""
         waiting = self._fetching.get(key)
-        if waiting is None:
+        if waiting is None or ticket not in waiting:
             return
-        if waiting > 1:
-            self._fetching[key] = waiting - 1
-        else:
+        waiting.remove(ticket)
+        if not waiting:
             del self._fetching[key]
         if row is not None and row.size <= _LARGEST:
             self._put(key, row)
