@@ -77,6 +77,11 @@ def instant(microseconds: int) -> str:
     return f"{_second(second)}{micro:06d}Z"
 
 
+def instant_or_none(microseconds: int | None) -> str | None:
+    """An instant that may not have been yet."""
+    return None if microseconds is None else instant(microseconds)
+
+
 def parse_instant(text: str) -> int:
     """RFC 3339 with any offset, or a date alone (00:00 UTC). ``ValueError`` otherwise."""
     # Python reads all of ISO 8601: week dates, commas, times without an offset.

@@ -9,14 +9,14 @@ import os
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from scaivault.clock import SECOND, instant
+from scaivault.clock import SECOND, instant, instant_or_none
 from scaivault.crypto import codes
 from scaivault.errors import Refusal
 from scaivault.gate.caller import PARTNER_ADMIN, RANK, SUPER_ADMIN, TENANT_ADMIN, Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import model, store
-from scaivault.identity.model import Account, Credential, instant_or_none
+from scaivault.identity.model import Account, Credential
 from scaivault.identity.room import Identity
 from scaivault.ids import random_id
 from scaivault.seal.keyring import Keyring

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, Final, NamedTuple
 
-from scaivault.clock import instant
+from scaivault.clock import instant, instant_or_none
 from scaivault.errors import Refusal, faults
 from scaivault.gate.caller import RANK, Principal
 from scaivault.wire import identity as wire
@@ -91,10 +91,6 @@ def pack(words: tuple[str, ...]) -> str:
 
 def unpack(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
-
-
-def instant_or_none(at: int | None) -> str | None:
-    return None if at is None else instant(at)
 
 
 def check_name(name: str) -> str:

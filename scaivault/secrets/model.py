@@ -68,10 +68,6 @@ def place(path: str) -> str:
     return f"secret:{path}"
 
 
-def instant_or_none(at: int | None) -> str | None:
-    return None if at is None else instant(at)
-
-
 # -- refusals ----------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Raw
 
-from scaivault.clock import instant
+from scaivault.clock import instant, instant_or_none
 from scaivault.crypto.aead import Damaged
 from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
@@ -18,7 +18,7 @@ from scaivault.gate.transaction import Transaction
 from scaivault.seal.keyring import KeyMissing
 from scaivault.secrets import model, store
 from scaivault.secrets.access import Access, first_day
-from scaivault.secrets.model import Secret, Version, instant_or_none, place
+from scaivault.secrets.model import Secret, Version, place
 from scaivault.secrets.shelf import Key, Shelf, Stored
 from scaivault.secrets.writing import Writing
 from scaivault.storage.file import Connection

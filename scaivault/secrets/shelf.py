@@ -12,8 +12,8 @@ from typing import Final
 
 from msgspec import Raw
 
-from scaivault.clock import instant
-from scaivault.secrets.model import Secret, Version, instant_or_none
+from scaivault.clock import instant, instant_or_none
+from scaivault.secrets.model import Secret, Version
 
 Key = tuple[str, str]  # owner, path
 

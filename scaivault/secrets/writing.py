@@ -6,11 +6,11 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Raw, UnsetType
 
-from scaivault.clock import instant
+from scaivault.clock import instant, instant_or_none
 from scaivault.errors import Refusal, faults
 from scaivault.gate.transaction import Transaction
 from scaivault.secrets import model, store
-from scaivault.secrets.model import Secret, Version, instant_or_none, place
+from scaivault.secrets.model import Secret, Version, place
 from scaivault.wire import secrets as wire
 
 PURGE: Final = "system:purge"

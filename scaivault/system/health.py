@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from msgspec import Raw
 
 from scaivault import __version__
-from scaivault.clock import MINUTE, SECOND, instant, parse_instant
+from scaivault.clock import MINUTE, SECOND, instant, instant_or_none, parse_instant
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act
 from scaivault.gate.ledger import read_record
@@ -202,5 +202,5 @@ def _encryption(vault: Vault, facts: _Facts) -> wire.EncryptionCheck:
     """Rotating as long as any owner has more than one version of its key."""
     owners = (*vault.tenancy.tenants, *vault.tenancy.partners)
     rotating = any(len(vault.keyring.versions(owner)) > 1 for owner in owners)
-    last = None if facts.last_rotation is None else instant(facts.last_rotation)
-    return wire.EncryptionCheck("ok", "rotating" if rotating else "active", last)
+    state = "rotating" if rotating else "active"
+    return wire.EncryptionCheck("ok", state, instant_or_none(facts.last_rotation))

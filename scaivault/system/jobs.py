@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scaivault.clock import SECOND, Clock, instant
+from scaivault.clock import SECOND, Clock, instant, instant_or_none
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
@@ -92,7 +92,7 @@ class Jobs:
             [
                 wire.JobState(
                     name,
-                    None if run.last_at is None else instant(run.last_at),
+                    instant_or_none(run.last_at),
                     instant(run.next_at),
                     run.status,
                     max(0, now - run.next_at) // SECOND,

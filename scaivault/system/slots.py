@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET, structs
 
-from scaivault.clock import instant
+from scaivault.clock import instant, instant_or_none
 from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal, faults
 from scaivault.gate.caller import Caller
@@ -116,8 +116,8 @@ class Slots:
             portable=kind.portable,
             created_at=slot.created_at,
             created_by=author,
-            last_used_at=None if used is None else instant(used),
-            last_verified_at=None if verified is None else instant(verified),
+            last_used_at=instant_or_none(used),
+            last_verified_at=instant_or_none(verified),
             last_error=error,
         )
 
