@@ -34,6 +34,10 @@ def _unknown() -> Refusal:
     return Refusal("token_invalid", "this token is not known here; check it or get a new one")
 
 
+def _no_client() -> Refusal:
+    return Refusal("token_invalid", "client_id and client_secret do not fit together")
+
+
 class Identity:
     """One per open vault."""
 
@@ -233,6 +237,9 @@ class Identity:
         )  # fmt: skip
 
         def login(tx: Transaction) -> None:
+            # What ends an account or a credential ends its tokens too, but not one made after.
+            if not store.still_lets_in(tx, account, credential_id):
+                raise _no_client()
             store.add_token(tx, row, None)
             store.credential_used(tx, credential_id)
             tx.note(token_id=row.id)
@@ -253,7 +260,7 @@ class Identity:
             )
         found = await self._client(body.client_id or "", body.client_secret or "", now)
         if found is None:
-            raise Refusal("token_invalid", "client_id and client_secret do not fit together")
+            raise _no_client()
         return *found, _granted(body.scope, found[0])
 
     async def _client(self, client: str, secret: str, now: int) -> tuple[Account, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from scaivault.gate.transaction import Transaction
-from scaivault.identity.model import Account, Credential, Token, pack, unpack
+from scaivault.identity.model import ACTIVE, Account, Credential, Token, pack, unpack
 from scaivault.storage.file import Connection
 
 _ACCOUNT: Final = (
@@ -97,6 +97,19 @@ def credential_hashes(db: Connection, account_id: str) -> list[tuple[str, bytes,
         "SELECT id, hash, expires_at FROM credential WHERE account_id = :account",
         {"account": account_id},
     ).fetchall()
+
+
+def still_lets_in(tx: Transaction, account: Account, credential_id: str) -> bool:
+    """Whether the account is active and the credential one of its live ones."""
+    return (
+        tx.row(
+            "SELECT 1 FROM credential c JOIN service_account a ON a.id = c.account_id"
+            " WHERE c.id = :id AND a.id = :account AND a.status = :active"
+            " AND (c.expires_at IS NULL OR c.expires_at > :now)",
+            {"id": credential_id, "account": account.id, "active": ACTIVE, "now": tx.now},
+        )
+        is not None
+    )
 
 
 def add_credential(

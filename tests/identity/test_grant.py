@@ -189,3 +189,30 @@ async def test_the_credential_remembers_its_use(house: House, client: dict[str, 
     assert (await house.get(where)).json["credentials"][0]["last_used_at"] is None
     await ask(house, **client)
     assert (await house.get(where)).json["credentials"][0]["last_used_at"] is not None
+
+
+@pytest.mark.parametrize("end", ["credential", "status", "account"])
+async def test_what_ended_while_the_client_was_checked_lets_nobody_in(
+    house: House, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """The tokens of a credential end with it; one made just afterwards would be left over."""
+    made = await credential(house, await account(house, "app", ["secrets:read"]))
+    where = f"/v1/identity/service-accounts/{made['client_id']}"
+    identity = house.vault.identity
+    check = identity._checked
+
+    async def slow(*given: Any) -> Any:
+        checked = await check(*given)
+        if end == "credential":
+            await house.call("DELETE", f"{where}/credentials/{made['id']}")
+        elif end == "status":
+            await house.call("PATCH", where, {"status": "SUSPENDED"})
+            await house.call("PATCH", where, {"status": "ACTIVE"})
+        else:
+            await house.call("DELETE", where)
+        return checked
+
+    monkeypatch.setattr(identity, "_checked", slow)
+    answer = await ask(house, client_id=made["client_id"], client_secret=made["client_secret"])
+    assert (answer.status, answer.json["error"]) == (401, "invalid_client")
+    assert not await house.rows(action="auth_login", success=True)
