@@ -17,7 +17,7 @@ from scaivault.storage.file import Connection
 
 NAME: Final = "secret_access"
 WINDOW: Final = 30 * DAY
-FLUSH_AT: Final = 20_000  # paths; the job flushes earlier when this many wait
+LOOKED_THROUGH: Final = 20_000  # ledger rows that an opening reads without a flush, about 50 ms
 
 
 class _Count:
@@ -43,14 +43,17 @@ class Access:
     def __init__(self) -> None:
         self._counts: Counts = {}
         self._flushing: Counts = {}
+        self._reaches = 0  # ledger position of the table
 
-    def __len__(self) -> int:
-        return len(self._counts)
+    def due(self, seq: int) -> bool:
+        """Whether a flush up to ledger row ``seq`` is worth a commit: something was read, or the
+        next opening would have to look through too many rows to find that nothing was."""
+        return bool(self._counts) or seq - self._reaches > LOOKED_THROUGH
 
     def load(self, connection: Connection) -> None:
         """Take up the ledger behind the last flush."""
         row = connection.execute("SELECT seq FROM projection WHERE name = ?", (NAME,)).fetchone()
-        behind = row[0] if row is not None else 0
+        behind = self._reaches = row[0] if row is not None else 0
         for (text,) in connection.execute(
             "SELECT record FROM ledger WHERE seq > ? ORDER BY seq", (behind,)
         ):
@@ -112,8 +115,9 @@ class Access:
         self._flushing, self._counts = self._counts, {}
         return self._flushing
 
-    def flushed(self) -> None:
-        self._flushing = {}
+    def flushed(self, seq: int) -> None:
+        """The table reaches to ledger row ``seq`` now."""
+        self._flushing, self._reaches = {}, seq
 
     def put_back(self) -> None:
         """The flush did not commit."""

@@ -194,7 +194,7 @@ class Secrets:
 
     async def flush(self, caller: Caller, seq: int) -> int:
         """Write the counts of reads up to ledger row ``seq`` down; how many secrets that was."""
-        if not len(self.access):
+        if not self.access.due(seq):
             return 0
         counts = self.access.take()
         try:
@@ -205,7 +205,7 @@ class Secrets:
             self.access.put_back()
             raise
         # Rows on the shelf know their last read already; others are fetched with the table's.
-        self.access.flushed()
+        self.access.flushed(seq)
         return len(counts)
 
     async def purge(self, caller: Caller) -> int:
