@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +23,7 @@ from scaivault.http import answers
 from scaivault.http.answers import COMMON, PUBLIC, Answer
 from scaivault.http.decode import Decoder
 from scaivault.http.identify import Identify, bearer
-from scaivault.http.request import Receive, Request, Scope, Send
+from scaivault.http.request import Gone, Receive, Request, Scope, Send
 from scaivault.http.router import Match, Router, parameter
 from scaivault.http.routes import Route
 from scaivault.logs import access
@@ -88,6 +87,9 @@ class Endpoint:
         try:
             caller = exchange.caller = self.identify.caller(request)
             return await self._handle(request, caller, exchange)
+        except Gone as gone:
+            await self._refused(request, exchange, gone)
+            raise asyncio.CancelledError from None
         except Refusal as refusal:
             return await self._refused(request, exchange, refusal)
         except (Wiped, StorageFailed):
@@ -200,12 +202,11 @@ class Endpoint:
         # Two tenants may each have an identity of this name, and both may act in a third.
         actor = _bucket(caller, "")
         name = "\n".join((actor, caller.tenant_id or "", request.method))
-        digest = hashlib.blake2b(request.query + b"\n" + body, digest_size=32).digest()
+        once_hash = self._open_vault().keyring.once_hash
         caller.once = Once(
-            self._open_vault().keyring.once_hash(
-                name.encode() + b"\n" + request.path + b"\n" + key
-            ),
-            digest,
+            once_hash(name.encode() + b"\n" + request.path + b"\n" + key),
+            # Keyed: a plain hash would outlive a deleted value and let it be guessed.
+            once_hash(request.query + b"\n" + body),
             lambda outcome: answers.keep(outcome, self._kept(route, outcome)),
         )
 
@@ -230,7 +231,7 @@ class Endpoint:
             exchange.allowance = refusal.allowance
         try:
             if caller is not None and route is not None and not refusal.recorded:
-                await self._record(request, exchange, caller, route, refusal)
+                await self._record(exchange, caller, route, refusal)
         except Refusal as worse:
             refusal = worse
         except StorageFailed as failed:
@@ -241,16 +242,12 @@ class Endpoint:
         return told(refusal, caller.request_id if caller is not None else "")
 
     async def _record(
-        self, request: Request, exchange: _Exchange, caller: Caller, route: Route, refusal: Refusal
+        self, exchange: _Exchange, caller: Caller, route: Route, refusal: Refusal
     ) -> None:
         vault = self._system.vault
         if refusal.code in ("sealed", "not_initialized"):
             return
-        if vault is None:
-            if route.category == "unseal":
-                self._system.record_early(caller, Act(route.action), refusal)
-            return
-        if not route.ledgered:
+        if not route.ledgered or (vault is None and route.category != "unseal"):
             return
         act = Act(route.action, path=exchange.path or _concerned(exchange.match))
         if refusal.status == 401 and refusal.code != "unseal_failed":
@@ -262,6 +259,9 @@ class Endpoint:
             if suppressed is None:
                 return
             act.extra["suppressed"] = suppressed
+        if vault is None:
+            self._system.record_early(caller, act, refusal)
+            return
         await vault.gate.refuse(caller, act, refusal)
 
     # -- sending -------------------------------------------------------------------------------

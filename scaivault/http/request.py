@@ -3,7 +3,6 @@ demand."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -75,7 +74,7 @@ class Request:
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise asyncio.CancelledError
+                raise Gone
             part: bytes = message.get("body", b"")
             size += len(part)
             if size > limit:
@@ -91,6 +90,14 @@ def _by_name(lines: list[tuple[bytes, bytes]]) -> dict[bytes, Any]:
         names = [name for name, _ in lines]
         headers |= {name: _REPEATED for name in headers if names.count(name) > 1}
     return headers
+
+
+class Gone(Refusal):
+    """The client left in the middle of the body. Nobody is there to be told, but the ledger is:
+    that the body was asked for says already that the token and its rights are good."""
+
+    def __init__(self) -> None:
+        super().__init__("invalid_request", "the body ended early", reason="body_cut")
 
 
 def too_large(limit: int) -> Refusal:

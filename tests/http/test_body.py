@@ -145,6 +145,9 @@ async def test_a_client_that_leaves_changes_nothing(house: House) -> None:
     }  # fmt: skip
     await house.app(scope, receive, send)
     assert told == []
+    (row,) = await house.rows(action="write")
+    assert (row["success"], row["identity_id"], row["secret_path"]) == (False, "sa:root", "a")
+    assert row["extra_data"]["error_code"] == "invalid_request"
     assert (await house.read("a")).status == 404
 
 

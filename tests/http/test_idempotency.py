@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Any
 
 import pytest
@@ -159,3 +160,14 @@ async def test_reads_and_deletes_take_no_key(house: House) -> None:
         await house.call(method, f"/v1/secrets/{PATH}", headers=headers)
         again = await house.call(method, f"/v1/secrets/{PATH}", headers=headers)
         assert "idempotency-replayed" not in again.headers
+
+
+async def test_no_plain_hash_of_a_body_is_kept(house: House) -> None:
+    """A guess at a short value could be held against one, also after the value was destroyed."""
+    await put(house, {"pin": "4711"})
+    kept = await house.vault.gate.ask(
+        lambda db: db.execute("SELECT body_hash FROM kept_answer").fetchall()
+    )
+    body = b'\n{"data":{"pin":"4711"}}'
+    assert len(kept) == 1
+    assert kept != [(hashlib.blake2b(body, digest_size=32).digest(),)]

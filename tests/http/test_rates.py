@@ -120,3 +120,20 @@ async def test_nought_is_unlimited(house: House) -> None:
     for _ in range(120):
         answer = await house.get("/v1/secrets")
         assert (answer.status, told(answer)) == (200, ("", "", ""))
+
+
+async def test_refusals_of_a_sealed_vault_leave_one_row_a_minute(tmp_path: Path) -> None:
+    """Else one client fills sealed.audit within seconds, and later attempts are only counted."""
+    house = await House.opened(tmp_path / "vault", rate_limits__unseal=3)
+    await house.restart()
+    house.clock.advance(MINUTE)
+    for _ in range(3):
+        assert (await house.unseal(key="AAAA")).code == "unseal_failed"
+    for _ in range(20):
+        assert (await house.unseal(key="AAAA")).code == "rate_limited"
+    house.clock.advance(MINUTE)
+    assert (await house.unseal()).status == 200
+    rows = await house.rows(action="unseal")
+    codes = [row["extra_data"].get("error_code") for row in rows]
+    assert codes == ["unseal_failed"] * 3 + ["rate_limited", None]
+    await house.close()
