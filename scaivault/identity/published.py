@@ -19,7 +19,7 @@ class Published:
         self._base: Final = base_url.rstrip("/")
 
     async def config(self, _caller: Any, _request: wire.Nothing) -> wire.IssuerConfig:
-        """GET /v1/auth/config"""
+        """Where a client gets a token: the local issuer and its endpoints."""
         return wire.IssuerConfig(
             issuer=self._issuer.name,
             token_endpoint=f"{self._base}/oauth/token",

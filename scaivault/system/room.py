@@ -147,7 +147,7 @@ class System:
         )
 
     async def seal_status(self, _caller: Caller, _request: Any) -> wire.SealStatus:
-        """GET /v1/system/seal-status"""
+        """Whether the vault is open; if not, why, and what its slots still need."""
         self.unsealing.forget_old_shares()
         return self.status()
 
