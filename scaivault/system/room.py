@@ -303,12 +303,12 @@ class System:
             try:
                 await self._chain_early(vault, caller)
                 await vault.gate.change(caller, act, lambda tx: used(tx, slot.id))
+                self._early.clear()
+                await vault.renew_issuer()
             except BaseException:
                 await vault.close()
                 self.vault = None
                 raise
-            self._early.clear()
-            await vault.renew_issuer()
             self._opened_now(vault)
 
     async def _open(self, root: Guarded) -> Vault:

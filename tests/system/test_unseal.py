@@ -12,6 +12,9 @@ import pytest
 
 from scaivault.clock import MINUTE, SECOND
 from scaivault.crypto import codes
+from scaivault.crypto.memory import Wiped
+from scaivault.system.opening import Opened
+from scaivault.vault import Vault
 from tests.support.house import PASSPHRASE, House
 
 SHAMIR = {"type": "shamir", "shares": 3, "threshold": 2}
@@ -337,3 +340,30 @@ async def test_an_older_seal_file_is_refused_and_may_be_waved_through(house: Hou
     assert (await house.unseal()).status == 200
     await house.restart()
     assert (await house.unseal()).status == 200
+
+
+@pytest.mark.parametrize("step", ["clear", "renew"])
+async def test_a_late_failure_leaves_no_key_behind(
+    sealed: House, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The vault counts as sealed then, so nothing of it may stay open."""
+    made: list[Vault] = []
+    system = sealed.app.system
+    build = system._build
+
+    def remembered(opened: Opened) -> Vault:
+        made.append(build(opened))
+        return made[-1]
+
+    def fails(*_given: object) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(system, "_build", remembered)
+    where: Any = (system._early, "clear") if step == "clear" else (Vault, "renew_issuer")
+    monkeypatch.setattr(*where, fails)
+    assert (await sealed.unseal()).status >= 500
+    assert (await status(sealed))["sealed"] is True
+    with pytest.raises(Wiped):
+        made[0].opened.file_key.reveal()
+    monkeypatch.undo()
+    assert (await sealed.unseal()).status == 200
