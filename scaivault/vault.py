@@ -124,10 +124,7 @@ class Vault:
 
     async def rekey(self, key: Guarded) -> None:
         """Another file key, copied from ``key``; the old one is wiped."""
-        own = Guarded()
-        copy = key.reveal()
-        own.load(copy)
-        copy[:] = bytes(len(copy))
+        own = key.duplicate()
         await self.database.rekey(own)
         old, self.opened.file_key = self.opened.file_key, own
         old.wipe()

@@ -72,6 +72,14 @@ class Guarded:
         self.confirm()
         return copy
 
+    def duplicate(self) -> Guarded:
+        """A second holder of the same bytes, wiped on its own."""
+        plain = self.reveal()
+        try:
+            return Guarded(self._size).load(plain)
+        finally:
+            wipe(plain)
+
     def equals(self, other: Guarded) -> bool:
         """Whether both hold the same bytes, in time that depends on the length only."""
         if self._size != other._size:

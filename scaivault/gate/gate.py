@@ -21,7 +21,7 @@ from scaivault.gate import once
 from scaivault.gate.caller import Caller
 from scaivault.gate.ledger import LedgerUnit, Record, record
 from scaivault.gate.outbox import Outbox
-from scaivault.gate.rules import Compiled, Context, Decision, decide, refusal
+from scaivault.gate.rules import BY_POLICY, Compiled, Context, Decision, decide, refusal
 from scaivault.gate.transaction import Transaction
 from scaivault.seal.envelope import Envelope
 from scaivault.storage.database import Database, StorageFailed
@@ -31,9 +31,6 @@ T = TypeVar("T")
 
 log = logging.getLogger("scaivault.gate")
 
-_BY_POLICY: Final = frozenset(
-    ("access_denied", "mfa_required", "ip_not_allowed", "time_window_violation")
-)
 NO_RULES: Final = Compiled(())
 
 
@@ -263,7 +260,7 @@ class Gate:
         extra.update(act.extra)
         extra["error_code"] = refused.code
         entry.success = False
-        if refused.code in _BY_POLICY and act.permission is not None:
+        if refused.code in BY_POLICY and act.permission is not None:
             extra["permission"] = act.permission
             for name in ("policy_id", "failed_condition"):
                 if name in refused.details:

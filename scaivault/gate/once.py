@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from scaivault.clock import DAY
 from scaivault.errors import Refusal
-from scaivault.seal.envelope import Envelope, Sealed
+from scaivault.seal.envelope import Envelope, Sealed, field
 from scaivault.storage.file import Connection
 
 KEPT_FOR: Final = DAY
@@ -89,4 +89,4 @@ def _keeps(refused: Refusal) -> bool:
 
 
 def _place(once: Once) -> str:
-    return f"kept_answer:{once.id.hex()}:answer"
+    return field("kept_answer", once.id.hex(), "answer")

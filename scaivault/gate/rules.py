@@ -26,6 +26,7 @@ from scaivault.gate.conditions import NONE, Conditions, Context, parse_condition
 from scaivault.gate.trie import Trie
 
 __all__ = [
+    "BY_POLICY",
     "PERMISSIONS",
     "Compiled",
     "Conditions",
@@ -51,6 +52,8 @@ _MESSAGES: Final = {
     "mfa_required": "the rule that permits this wants a fresh MFA; verify again and retry",
     "time_window_violation": "the rule that permits this does not hold at this hour",
 }
+BY_POLICY: Final = frozenset(_MESSAGES)
+"""The codes of refusals that come from a rule, or from the lack of one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from scaivault.clock import Clock
 from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
 from scaivault.gate.limits import Limits
+from scaivault.gate.rules import BY_POLICY
 from scaivault.http.answers import COMMON, Answer
 from scaivault.http.exposition import CONTENT_TYPE, Exposition, text
 from scaivault.http.request import Receive, Request, Scope, Send
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from scaivault.vault import Vault
 
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
-_POLICY: Final = frozenset(
-    ("access_denied", "mfa_required", "ip_not_allowed", "time_window_violation")
-)
 _TICK: Final = 0.5  # seconds between two looks at the loop's lag
 _TICKS_KEPT: Final = 20
 
@@ -55,7 +53,6 @@ class Meter:
         self.limits: Final = limits
         self.clock: Final = clock
         self._monotonic: Final = clock.monotonic
-        self.started_at: Final = clock.monotonic()
         self.requests: Final[dict[tuple[str, str | None], Series]] = {}
         self.active: Final[dict[str | None, int]] = {}
         self.writes: Final[dict[str, int]] = {}
@@ -108,7 +105,7 @@ class Meter:
             _count(self.rate_hits, str(refusal.details["category"]))
         elif refusal.status == 401:
             _count(self.auth_failures, code)
-        elif code in _POLICY:
+        elif code in BY_POLICY:
             _count(self.policy_denials, code)
 
     # -- the loop ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from scaivault.crypto.signing import IssuerKey
 from scaivault.errors import Refusal
 from scaivault.gate.transaction import Transaction
 from scaivault.identity.model import Account, Token
-from scaivault.seal.envelope import Envelope, Sealed
+from scaivault.seal.envelope import Envelope, Sealed, field
 from scaivault.storage.file import Connection
 
 AUDIENCE: Final = "scaivault"
@@ -73,7 +73,9 @@ class Issuer:
             " WHERE purpose = ? ORDER BY created_at",
             (_PURPOSE,),
         ).fetchall():
-            private = envelope.open("-", _place(kid), 0, Sealed(*sealed))
+            private = envelope.open(
+                "-", field("signing_key", kid, "private_key"), 0, Sealed(*sealed)
+            )
             self._keys[kid] = _Key(IssuerKey(private), created_at, retired_at)
             wipe(private)
 
@@ -109,7 +111,7 @@ class Issuer:
         key = IssuerKey.generate()
         kid = key.public.kid
         private = key.private()
-        sealed = tx.seal("-", _place(kid), 0, private)
+        sealed = tx.seal("-", field("signing_key", kid, "private_key"), 0, private)
         wipe(private)
         tx.execute(
             "UPDATE signing_key SET retired_at = :now WHERE purpose = :purpose"
@@ -201,7 +203,3 @@ class Issuer:
         if payload.get("iss") != self.name or AUDIENCE not in accepted:
             raise _invalid()
         return Claims(str(names[0]), str(names[1]), str(names[2]), issued, expires)
-
-
-def _place(kid: str) -> str:
-    return f"signing_key:{kid}:private_key"

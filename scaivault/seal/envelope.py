@@ -1,8 +1,8 @@
 """Sealed fields: a data key of its own for each, wrapped by the key of its owner.
 
-``owner`` is a tenant (``tnt_``), a partner (``ptn_``) or ``-`` for the vault itself. ``object``
-names the field's place: ``secret:<path>`` or ``<table>:<id>:<column>``. Both, with the version,
-are bound into the ciphertext, so that it opens nowhere else.
+``owner`` is a tenant (``tnt_``), a partner (``ptn_``) or ``-`` for the vault itself. ``place``
+says where the field stands: ``secret:<path>`` or ``<table>:<id>:<column>``. Both, with the
+version, are bound into the ciphertext, so that it opens nowhere else.
 """
 
 from __future__ import annotations
@@ -11,6 +11,11 @@ from typing import Final, NamedTuple
 
 from scaivault.crypto import aead
 from scaivault.seal.keyring import Keyring
+
+
+def field(table: str, row: str, column: str) -> str:
+    """The place of a sealed column."""
+    return f"{table}:{row}:{column}"
 
 
 class Sealed(NamedTuple):

@@ -54,7 +54,7 @@ class EarlyLedger:
         finally:
             os.close(descriptor)
 
-    def take(self, known: str | None, now: int) -> list[Record]:
+    def take(self, known: str | None) -> list[Record]:
         """The rows behind the one called ``known`` (chained already before a crash)."""
         try:
             lines = self._path.read_bytes().splitlines()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from scaivault.clock import Clock, instant
-from scaivault.crypto.memory import Guarded, wipe
+from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal, faults, invalid
 from scaivault.gate.caller import SUPER_ADMIN
 from scaivault.gate.transaction import Transaction
@@ -91,15 +91,6 @@ async def make_files(
 ) -> SealFile:
     """vault.db and vault.seal."""
     return await asyncio.to_thread(make_vault, folder, vault_id, made.slots, root, clock)
-
-
-def copy(key: Guarded) -> Guarded:
-    """A second holder of a key."""
-    plain = key.reveal()
-    try:
-        return Guarded(len(key)).load(plain)
-    finally:
-        wipe(plain)
 
 
 def found(

@@ -157,7 +157,7 @@ class Keys:
         def rewrap(tx: Transaction) -> int:
             for path, version, key_version, dek in rows:
                 self._rewrap_one(tx, owner, path, version, key_version, dek)
-            tx.concern(*self._places(owner))
+            tx.concern(*self._tenancy.places(owner))
             tx.note(key_version=newest, rewrapped=len(rows))
             return len(rows)
 
@@ -204,7 +204,7 @@ class Keys:
                 " AND version < :newest",
                 {"kind": kind, "owner": owner, "newest": newest},
             )
-            tx.concern(*self._places(owner))
+            tx.concern(*self._tenancy.places(owner))
             tx.note(key_version=newest, destroyed=True)
             tx.then(lambda: self._forget(owner, newest))
 
@@ -214,11 +214,6 @@ class Keys:
         for number in self._keyring.versions(owner):
             if number < newest:
                 self._keyring.destroy(owner, number)
-
-    def _places(self, owner: str) -> tuple[str | None, str]:
-        if owner.startswith("ptn_"):
-            return None, owner
-        return owner, self._tenancy.tenants[owner].partner_id
 
 
 def _administers(caller: Caller, partner_id: str) -> bool:

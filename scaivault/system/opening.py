@@ -25,13 +25,13 @@ from scaivault.crypto import aead, kdf
 from scaivault.crypto.memory import Guarded, wipe
 from scaivault.crypto.signing import CheckpointKey, base64url
 from scaivault.gate.ledger import Ledger
-from scaivault.seal.envelope import Envelope, Sealed
+from scaivault.seal.envelope import Envelope, Sealed, field
 from scaivault.seal.file import SealFile, Slot, WrappedKey, dump, from_text, to_text
 from scaivault.seal.keyring import ROOT, Keyring, wrap_top
 from scaivault.storage import private
 from scaivault.storage.file import Connection, FileDamaged, open_file
 from scaivault.storage.folder import Folder
-from scaivault.storage.migrations import Step, migrate
+from scaivault.storage.migrations import migrate
 
 CLOCK_MAY_LAG: Final = 5 * MINUTE
 PAGE: Final = 4096  # bytes
@@ -56,7 +56,6 @@ class Opened:
     envelope: Envelope
     ledger: Ledger
     file_key: Guarded
-    migrated: list[Step]
 
     def wipe(self) -> None:
         """Drop every key."""
@@ -103,7 +102,7 @@ def open_vault(folder: Folder, file: SealFile, root: Guarded, clock: Clock, leav
     """All steps; takes over ``root``, and wipes everything again when one fails. Blocking."""
     keyring = Keyring(file.vault_id)
     ledger = Ledger(file.vault_id, clock)
-    opened = Opened(file, keyring, Envelope(keyring), ledger, Guarded(), [])
+    opened = Opened(file, keyring, Envelope(keyring), ledger, Guarded())
     try:
         with seal_mac_key(root) as mac:
             if not file.verify(mac):
@@ -139,7 +138,7 @@ def _open_file(folder: Folder, opened: Opened, root: Guarded) -> Connection:
 def _open_rows(
     connection: Connection, opened: Opened, root: Guarded, clock: Clock, leave: Leave
 ) -> None:
-    opened.migrated = migrate(connection)
+    migrate(connection)
     connection.execute("BEGIN IMMEDIATE")
     _check_generation(connection, opened.file, leave)
     opened.keyring.open(connection, root, opened.file.root_key_version)
@@ -188,13 +187,15 @@ def _checkpoint_key(connection: Connection, envelope: Envelope, clock: Clock) ->
         " AND retired_at IS NULL"
     ).fetchone()
     if row is not None:
-        private_key = envelope.open("-", _place(row[0]), 0, Sealed(*row[1:]))
+        private_key = envelope.open(
+            "-", field("signing_key", row[0], "private_key"), 0, Sealed(*row[1:])
+        )
         key = CheckpointKey(private_key)
         wipe(private_key)
         return key
     key = CheckpointKey.generate()
     private_key = key.private()
-    sealed = envelope.seal("-", _place(key.key_id), 0, private_key)
+    sealed = envelope.seal("-", field("signing_key", key.key_id, "private_key"), 0, private_key)
     wipe(private_key)
     connection.execute(
         "INSERT INTO signing_key (id, purpose, public_key, created_at, key_version, dek,"
@@ -202,10 +203,6 @@ def _checkpoint_key(connection: Connection, envelope: Envelope, clock: Clock) ->
         (key.key_id, base64url(key.public), clock.now(), *sealed),
     )
     return key
-
-
-def _place(key_id: str) -> str:
-    return f"signing_key:{key_id}:private_key"
 
 
 # -- making ------------------------------------------------------------------------------------

@@ -196,7 +196,7 @@ class System:
                     self.unsealing.kinds, vault_id, root, body, instant(self.clock.now())
                 )
                 with self.folder.initializing():
-                    copy = founding.copy(root)
+                    copy = root.duplicate()
                     self._file = await founding.make_files(
                         self.folder, vault_id, made, copy, self.clock
                     )
@@ -348,7 +348,7 @@ class System:
         known = await vault.gate.ask(
             lambda db: db.execute("SELECT value FROM meta WHERE name = 'early_row'").fetchone()
         )
-        rows = self._early.take(known[0] if known is not None else None, self.clock.now())
+        rows = self._early.take(known[0] if known is not None else None)
         if not rows:
             return
         newest = rows[-1].id
