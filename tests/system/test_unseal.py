@@ -359,8 +359,10 @@ async def test_a_late_failure_leaves_no_key_behind(
         raise OSError("no")
 
     monkeypatch.setattr(system, "_build", remembered)
-    where: Any = (system._early, "clear") if step == "clear" else (Vault, "renew_issuer")
-    monkeypatch.setattr(*where, fails)
+    if step == "clear":
+        monkeypatch.setattr(system._early, "clear", fails)
+    else:
+        monkeypatch.setattr(Vault, "renew_issuer", fails)
     assert (await sealed.unseal()).status >= 500
     assert (await status(sealed))["sealed"] is True
     with pytest.raises(Wiped):
