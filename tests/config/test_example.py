@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import scaivault
 from scaivault.config import KEYS
 from scaivault.config.convert import build
 from scaivault.config.document import read_yaml
@@ -55,3 +56,18 @@ def test_lists_and_tables_shown_in_prose_are_valid_yaml() -> None:
     assert len(shown) >= 4
     for either in shown:
         assert read_yaml("".join(either), "example").data
+
+
+def test_a_setting_that_nothing_reads_says_so() -> None:
+    package = Path(scaivault.__file__).parent
+    code = "".join(
+        source.read_text()
+        for source in package.rglob("*.py")
+        if source.parent != package / "config"
+    )
+    read = set(re.findall(r"\.([a-z_]+)\b", code))
+    marked = re.findall(r"^ *# Not used yet\. .*\n *#([a-z_]+):", EXAMPLE.read_text(), re.MULTILINE)
+    limits = {key for key in KEYS if key.startswith("rate_limits.")}  # read as a whole
+    names = {key.rpartition(".")[2] for key in KEYS.keys() - limits}
+    assert len(marked) > 30
+    assert names - read - set(marked) == set()
