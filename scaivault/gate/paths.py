@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from scaivault.errors import Refusal
 
@@ -70,11 +69,6 @@ def path_from_target(raw: bytes) -> str:
     path = raw.decode("ascii", "backslashreplace")  # the backslash is refused in its turn
     check_path(path)
     return path
-
-
-def path_from_escaped(raw: bytes) -> str:
-    """The path in a target that is percent-encoded once, for the one route that takes that."""
-    return path_from_target(unquote_to_bytes(raw))
 
 
 def _fault(path: str) -> str:

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scaivault.errors import Refusal
-from scaivault.gate.paths import check_path, check_prefix, path_from_escaped, path_from_target
+from scaivault.gate.paths import check_path, check_prefix, path_from_target
 
 DEEP = "/".join("abcdefghij")
 LONG = "/".join(["a" * 255, "b" * 256])
@@ -214,35 +214,3 @@ def test_the_echo_of_a_bad_path_is_cut() -> None:
     with pytest.raises(Refusal) as caught:
         path_from_target(b"x%" * 20_000)
     assert len(caught.value.details["path"]) == 512
-
-
-@pytest.mark.parametrize(
-    ("raw", "path"),
-    [
-        (b"retail%2Flive%2fcard", "retail/live/card"),
-        (b"retail/live", "retail/live"),
-        (b"%72etail", "retail"),
-    ],
-)
-def test_one_layer_of_escapes_is_taken_off(raw: bytes, path: str) -> None:
-    assert path_from_escaped(raw) == path
-
-
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        (b"retail%252Flive", "encoding"),
-        (b"retail%2", "encoding"),
-        (b"retail%zz", "encoding"),
-        (b"retail%2F..%2Flab", "dot_segment"),
-        (b"%2Fretail", "leading_slash"),
-        (b"retail%00", "character"),
-        (b"retail%C3%A9", "character"),
-        (b"%41", "case"),
-        (b"a%2Frotate", "reserved"),
-    ],
-)
-def test_what_is_below_the_escapes_is_checked(raw: bytes, expected: str) -> None:
-    with pytest.raises(Refusal) as caught:
-        path_from_escaped(raw)
-    assert caught.value.details["reason"] == expected
