@@ -126,6 +126,11 @@ class Endpoint:
                 self._router.learn(request.method, request.path, learned)
         exchange.path = parameters.get("path")
         decoded, body = await self._decoder.request(request, route, parameters)
+        if body and not route.open:
+            # A body may take half a minute; rights that ended meanwhile are none any more.
+            await self._authenticate(request, caller)
+            self._resolve(request, caller, match)
+            _check_rights(caller, route)
         self._remember_key(request, caller, route, body)
         return self._told(caller, route, await verb(caller, decoded))
 

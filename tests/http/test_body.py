@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -213,3 +214,38 @@ def test_bodies_of_any_kind_never_fail_the_server(tmp_path: Path) -> None:
             running.run(house.read("a"))
 
         check()
+
+
+@pytest.mark.parametrize("end", ["token", "role"])
+async def test_rights_that_end_before_the_body_does(house: House, end: str) -> None:
+    token = await house.client("slow", ["admin"], ["tenant_admin"])
+    sending = asyncio.Event()
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        await sending.wait()
+        return {"type": "http.request", "body": b'{"data":{}}', "more_body": False}
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    scope = {
+        "type": "http", "method": "PUT", "path": TARGET, "raw_path": TARGET.encode(),
+        "query_string": b"", "client": ("127.0.0.1", 1), "scheme": "http",
+        "headers": [
+            (b"authorization", b"Bearer " + token.encode()),
+            (b"content-type", b"application/json"),
+        ],
+    }  # fmt: skip
+    asking = asyncio.create_task(house.app(scope, receive, send))
+    await asyncio.sleep(0.05)
+    if end == "token":
+        ended = await house.call("DELETE", "/v1/auth/tokens/self", token=token)
+        assert ended.status == 204
+    else:
+        where = "/v1/identity/service-accounts/sa:slow/roles"
+        assert (await house.call("PUT", where, {"roles": []})).status == 200
+    sending.set()
+    await asking
+    assert told[0]["status"] == (401 if end == "token" else 403)
+    assert (await house.read("a")).status == 404
