@@ -282,7 +282,7 @@ class _Process:
 
     def _reload(self) -> None:
         self._app.reload(self._options, dict(os.environ))
-        self._load_certificate()
+        self._renew_certificate()
 
     # -- TLS -----------------------------------------------------------------------------------
 
@@ -312,7 +312,7 @@ class _Process:
         return config
 
     def _load_certificate(self) -> None:
-        tls = self._settings.server.tls
+        tls = self._app.settings.server.tls
         context = self._config.ssl if self._config is not None else None
         if context is None or tls.cert_file is None or tls.key_file is None:
             return
@@ -332,14 +332,19 @@ class _Process:
             if age == seen:
                 continue
             seen = age
-            try:
-                self._load_certificate()
+            self._renew_certificate()
+
+    def _renew_certificate(self) -> None:
+        try:
+            self._load_certificate()
+        except StartRefused as refused:
+            log.error("%s", refused.message)
+        else:
+            if self._config is not None and self._config.ssl is not None:
                 log.info("certificate reloaded")
-            except StartRefused as refused:
-                log.error("%s", refused.message)
 
     def _certificate_age(self) -> tuple[int, ...]:
-        tls = self._settings.server.tls
+        tls = self._app.settings.server.tls
         files = (tls.cert_file, tls.key_file)
         with contextlib.suppress(OSError):
             return tuple(file.stat().st_mtime_ns for file in files if file is not None)
