@@ -27,7 +27,7 @@ from scaivault.http.endpoint import Endpoint
 from scaivault.http.identify import Identify
 from scaivault.http.meter import Meter, metrics_app, metrics_routes
 from scaivault.http.openapi import encoded
-from scaivault.http.protocol import protocol_class
+from scaivault.http.protocol import LimitedProtocol, protocol_class
 from scaivault.http.request import Receive, Scope, Send
 from scaivault.http.routes import ROUTES
 from scaivault.notify import notify, watchdog_seconds
@@ -49,6 +49,7 @@ log = logging.getLogger("scaivault.app")
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _KEEP_ALIVE: Final = 75  # seconds an idle connection may stay
 _BACKLOG: Final = 2048
+_BODY_SECONDS: Final = 30.0  # for a request's body to arrive
 _SHARES_LOOK: Final = 10  # seconds between two looks at the age of collected shares
 
 
@@ -213,10 +214,13 @@ class _Process:
                 metrics_app(app.meter),
                 host=bind.host,
                 port=bind.port,
+                http=self._protocol(),
+                ws="none",
                 lifespan="off",
+                proxy_headers=False,
+                server_header=False,
                 access_log=False,
                 log_config=None,
-                ws="none",
             )
             tasks.append(asyncio.create_task(_Server(config).serve()))
         if (period := watchdog_seconds()) is not None:
@@ -286,13 +290,17 @@ class _Process:
 
     # -- TLS -----------------------------------------------------------------------------------
 
+    def _protocol(self) -> type[LimitedProtocol]:
+        server = self._settings.server
+        return protocol_class(
+            server.max_headers, server.header_timeout, _BODY_SECONDS, server.max_connections
+        )
+
     def _configured(self) -> uvicorn.Config:
         server = self._settings.server
         config = uvicorn.Config(
             self._app,
-            http=protocol_class(
-                server.max_headers, server.header_timeout, 30.0, server.max_connections
-            ),
+            http=self._protocol(),
             ws="none",
             lifespan="off",
             interface="asgi3",

@@ -323,7 +323,7 @@ def unavailable(failed: StorageFailed) -> Refusal:
         return Refusal("sealed", "the vault is sealed; an operator has to unseal it")
     refused = Refusal(
         "service_unavailable",
-        "the audit row could not be written to disk, so nothing was done; try again later",
+        "the vault's file could not be read or written, so nothing was done; try again later",
         reason=failed.reason,
     )
     refused.recorded = True  # there is nowhere to record it

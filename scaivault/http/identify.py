@@ -17,6 +17,7 @@ from scaivault.wire.addresses import Range, in_ranges, parse_address
 _BEARER: Final = re.compile(rb"bearer +([!-~]{1,16384}) *\Z", re.IGNORECASE)
 _CLIENT_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _FOR: Final = re.compile(rb'(?:^|[;,])\s*for=("?)([^";,\s]+)\1', re.IGNORECASE)
+_ELSEWHERE: Final = frozenset((b"forwarded", b"origin"))
 _AGENT_LONGEST: Final = 256
 
 
@@ -47,10 +48,13 @@ class Identify:
         return caller
 
     def is_local(self, request: Request) -> bool:
-        """From this host, and not handed on by a proxy on it; or from ``seal.local_from``."""
+        """From this host, and not handed on by a proxy on it; or from ``seal.local_from``.
+
+        A browser sends Origin with every POST: a foreign page in it must not act as the operator
+        in front of it, whatever name it reaches this host by."""
         client = request.scope.get("client")
         names = (name for name, _ in request.scope["headers"])
-        if any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name in names):
+        if any(name in _ELSEWHERE or name.startswith(b"x-forwarded-") for name in names):
             return False
         if client is None:  # a Unix socket
             return True

@@ -101,11 +101,11 @@ def backup_age(newest: int | None, every: int, now: int) -> Finding:
     """``newest``: when the last backup file was written; ``every``: the interval asked for.
     All in microseconds."""
     if newest is None:
-        return Finding("backup", "WARN", "there is none yet: scaivault operator backup")
+        return Finding("backup", "WARN", "there is none yet: stop the server and copy the data directory")
     age = now - newest
     text = f"the newest is {age // DAY} days old"
     if age > _BACKUP_LOST * max(every, DAY):
-        return Finding("backup", "FAIL", f"{text}: see scaivault operator backups")
+        return Finding("backup", "FAIL", f"{text}: make a newer one")
     if age > 2 * every:
         return Finding("backup", "WARN", f"{text}, asked for every {every // SECOND} s")
     return Finding("backup", "OK", text)

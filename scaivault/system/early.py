@@ -7,6 +7,7 @@ refusals are only counted in a last line, so that nobody keeps a vault shut by f
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,9 @@ from scaivault.gate.ledger import Record, canonical, read_record, record
 from scaivault.storage.private import sync_directory
 
 LARGEST: Final = 1024 * 1024
+_READ_LARGEST: Final = 4 * LARGEST  # refusals end at the limit, the few successes do not
+log = logging.getLogger("scaivault.system")
+
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -56,11 +60,10 @@ class EarlyLedger:
 
     def take(self, known: str | None) -> list[Record]:
         """The rows behind the one called ``known`` (chained already before a crash)."""
-        try:
-            lines = self._path.read_bytes().splitlines()
-        except FileNotFoundError:
-            return []
+        lines = _lines(self._path)
         rows = [row for line in lines if (row := _row(line)) is not None]
+        if len(rows) < len(lines):
+            log.warning("sealed.audit: %d lines are not ours", len(lines) - len(rows))
         ids = [row.id for row in rows]
         if known in ids:
             rows = rows[ids.index(known) + 1 :]
@@ -74,9 +77,27 @@ class EarlyLedger:
         self._suppressed = 0
 
 
-def _row(line: bytes) -> Record | None:
-    """A row, or None for a line that a crash cut short."""
+def _lines(path: Path) -> list[bytes]:
     try:
-        return read_record(line)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        log.error("sealed.audit cannot be read: %s", error.strerror)
+        return []
+    with open(descriptor, "rb") as file:
+        return file.read(_READ_LARGEST).splitlines()
+
+
+def _row(line: bytes) -> Record | None:
+    """A row that ``append`` can have written; None for a line that a crash cut short, and for
+    what somebody with access to the folder, but without a key, would like to see in the ledger."""
+    try:
+        row = read_record(line)
     except msgspec.DecodeError:
         return None
+    places = (row.tenant_id, row.partner_id, row.actor_tenant_id, row.secret_path)
+    nobody = row.identity_id is None or row.identity_id.startswith("system:")
+    if row.action not in ("init", "unseal") or any(places) or not nobody:
+        return None
+    return row

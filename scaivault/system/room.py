@@ -409,7 +409,8 @@ class System:
         told.since = instant(caller.now)
 
         def hold(tx: Transaction) -> wire.SealStatus:
-            if request.body.hold:
+            if request.body.hold and not self.held:
+                tx.otherwise(lambda: self.folder.hold.unlink(missing_ok=True))
                 private.write_atomically(self.folder.hold, b"")
             return told
 

@@ -65,7 +65,7 @@ class Tenancy:
                 "the token belongs to no tenant; name one in the X-Tenant-ID header",
                 reason="tenant_required",
             )
-        if tenant.status != ACTIVE or self.partners[tenant.partner_id].status != ACTIVE:
+        if not self._is_active(tenant) or not self._comes_from_active(principal):
             raise Refusal("forbidden", "this tenant is suspended", reason="tenant_suspended")
         caller.tenant_id = tenant.id
         caller.partner_id = tenant.partner_id
@@ -88,6 +88,15 @@ class Tenancy:
             return None, owner
         tenant = self.tenants.get(owner)
         return owner, None if tenant is None else tenant.partner_id
+
+    def _is_active(self, tenant: Tenant) -> bool:
+        return tenant.status == ACTIVE and self.partners[tenant.partner_id].status == ACTIVE
+
+    def _comes_from_active(self, principal: Principal) -> bool:
+        """A suspended tenant's people act nowhere else either; but for ``super_admin``, or nobody
+        could lift the suspension of the tenant that all of them belong to."""
+        home = self.tenants.get(principal.tenant_id)
+        return home is None or self._is_active(home) or SUPER_ADMIN in principal.roles
 
     # -- founding ------------------------------------------------------------------------------
 

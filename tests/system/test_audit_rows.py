@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -76,6 +77,26 @@ async def test_a_row_cut_short_spoils_no_other(house: House) -> None:
     await refused(house)
     await house.unseal()
     assert await unseals(house) == ["unseal_failed"] * 2 + [None]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"action": "read", "secret_path": "app/db"},
+        {"identity_id": "user:alice@example.net", "identity_type": "user"},
+        {"tenant_id": "tnt_00000000000000000000"},
+        {"actor_tenant_id": "tnt_00000000000000000000"},
+    ],
+)
+async def test_nobody_writes_other_rows_into_it(house: House, forged: dict[str, Any]) -> None:
+    await house.restart()
+    await refused(house)
+    row = json.loads(waiting(house)) | {"success": True, "id": "log_0", **forged}
+    with (house.path / "sealed.audit").open("ab") as file:
+        file.write(json.dumps(row).encode() + b"\n")
+    await house.unseal()
+    assert [row for row in await house.rows() if row["id"] == "log_0"] == []
+    assert await unseals(house) == ["unseal_failed", None]
 
 
 async def test_a_full_file_keeps_nobody_out(house: House) -> None:

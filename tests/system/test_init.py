@@ -139,6 +139,9 @@ async def test_two_at_once(empty: House) -> None:
         (("127.0.0.1", 5), {"forwarded": "for=127.0.0.1"}),
         (("127.0.0.1", 5), {"x-forwarded-port": "443"}),
         (None, {"x-forwarded-host": "a"}),
+        # A page in the operator's browser, which sends whatever it likes from this host.
+        (("127.0.0.1", 5), {"origin": "https://evil.example"}),
+        (("127.0.0.1", 5), {"origin": "null"}),
     ],
 )
 async def test_init_from_elsewhere(

@@ -117,6 +117,14 @@ async def test_suspended(house: House, places: Places, kind: str) -> None:
         assert answer.details["reason"] == "tenant_suspended"
 
 
+async def test_a_suspended_tenant_acts_nowhere_else(house: House, places: Places) -> None:
+    token = await house.client("boss", SCOPES, ["partner_admin"], places.near)
+    assert (await by_prefix(house, places.own, token)).status == 200
+    await suspend(house, "tenant", places.near)
+    answer = await by_prefix(house, places.own, token)
+    assert (answer.status, answer.details["reason"]) == (403, "tenant_suspended")
+
+
 @pytest.mark.parametrize("value", ["x", "tnt_", "tnt_ABC", "ptn_00000000000000000000", "\xff"])
 async def test_headers_that_name_no_tenant(house: House, value: str) -> None:
     assert (await by_header(house, value, "")).code == "tenant_not_found"
