@@ -146,7 +146,7 @@ def _options(command: click.Command) -> list[click.Option]:
     return [
         option
         for option in command.params
-        if isinstance(option, click.Option) and option.name != "version"
+        if isinstance(option, click.Option) and not option.hidden and option.name != "version"
     ]
 
 

@@ -173,7 +173,7 @@ class Api:
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
             raise Failure(
-                "connection_failed", f"cannot reach {self._url}: {reason}; is the server running?"
+                "connection_failed", f"cannot reach {self._url}: {reason}; {_remedy(reason)}"
             ) from None
 
     def _connect(self) -> httpx.Client:
@@ -248,3 +248,10 @@ def _told(error: Mapping[str, Any]) -> str:
     if not isinstance(fields, dict):
         return message
     return message + "; " + ", ".join(f"{name}: {fault}" for name, fault in fields.items())
+
+
+def _remedy(reason: str) -> str:
+    """What helps when there was no connection."""
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return "name its CA with --ca-file, and call it by the name in its certificate"
+    return "does it speak TLS?" if "SSL" in reason else "is the server running?"

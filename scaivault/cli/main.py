@@ -61,7 +61,7 @@ def _failure(error: Exception) -> Failure | None:
             return error
         case click.UsageError() | click.BadParameter():
             hint = f"; see {error.ctx.command_path} --help" if error.ctx else ""
-            return usage(error.format_message() + hint)
+            return usage(error.format_message().rstrip(".") + hint)
         case click.ClickException():
             return Failure("failed", error.format_message())
         case click.Abort():

@@ -22,7 +22,9 @@ _DEV_BIND: Final = "127.0.0.1:8443"
 
 
 @click.command()
-@click.option("--config", metavar="F", help="Settings; else $SCAIVAULT_CONFIG, else /etc.")
+@click.option(
+    "--config", metavar="F", help="Settings; else $SCAIVAULT_CONFIG or /etc/scaivault/config.yaml."
+)
 @click.option("--data-dir", metavar="D", help="Where the vault is kept.")
 @click.option("--bind", metavar="A", help="host:port to listen on.")
 @click.option("--base-url", metavar="U", help="The address by which clients know it.")

@@ -95,7 +95,11 @@ def _flag(*names: str, **settings: Any) -> Callable[[_Command], _Command]:
 
 _FLAGS: Final = (
     _flag("--url", metavar="URL", help="Server address, or unix:/path; else $SCAIVAULT_URL."),
-    _flag("--token-file", metavar="F", help="File with the token; else $SCAIVAULT_TOKEN."),
+    _flag(
+        "--token-file",
+        metavar="F",
+        help="File with the token; else $SCAIVAULT_TOKEN or $SCAIVAULT_TOKEN_FILE.",
+    ),
     _flag("--ca-file", metavar="F", help="PEM file of trusted CAs; else $SCAIVAULT_CACERT."),
     _flag("--timeout", type=click.FloatRange(0.1, 86400), metavar="S", help="Seconds for a call."),
     _flag("--allow-http", is_flag=True, help="Plain http:// to another machine too."),

@@ -148,6 +148,13 @@ def test_nobody_listening(run: Any) -> None:
     assert "error: connection_failed: cannot reach http://127.0.0.1:1" in result.stderr
 
 
+def test_https_where_there_is_none(terminal: Any, server: Any) -> None:
+    url = server.url.replace("http:", "https:")
+    code, screen = terminal(["system", "health", "--url", url], [])
+    assert code == 1
+    assert "does it speak TLS?" in screen
+
+
 def test_a_server_that_never_answers(run: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"

@@ -87,7 +87,9 @@ def test_with_json_the_error_is_the_servers_envelope(run: Any, server: Any) -> N
 def test_with_json_an_own_error_has_the_same_shape(run: Any) -> None:
     result = run("operator", "status", "--json", "--nonsense")
     assert result.exit_code == 5
-    assert json.loads(result.stderr)["error"]["code"] == "usage"
+    error = json.loads(result.stderr)["error"]
+    assert error["code"] == "usage"
+    assert "'--nonsense'; see scaivault operator status --help" in error["message"]
 
 
 def test_faults_of_fields_are_named(run: Any, server: Any) -> None:

@@ -37,9 +37,8 @@ def audit_verify(
 ) -> int:
     """Check the audit chain row by row. Exit 7 when it is damaged.
 
-    FILE is a backup, an export or an archive. With neither FILE nor --data-dir the running
-    server checks itself. Offline, nothing is sent anywhere; a data directory or a backup is
-    opened with a slot's credential, the other two need none.
+    With neither FILE nor --data-dir the running server checks itself. FILE is a copy of a data
+    directory; either is opened with a slot's credential, and nothing is sent anywhere.
     """
     current = session()
     if expect is not None and not _HEAD.fullmatch(expect):

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--data-dir", metavar="D", help="Else as the configuration says.")
-@click.option("--config", metavar="F", help="Settings; else $SCAIVAULT_CONFIG, else /etc.")
+@click.option(
+    "--config", metavar="F", help="Settings; else $SCAIVAULT_CONFIG or /etc/scaivault/config.yaml."
+)
 @click.option("--fix-modes", is_flag=True, help="Close files to group and others first.")
 @common_flags
 def doctor(data_dir: str | None, config: str | None, fix_modes: bool) -> int:

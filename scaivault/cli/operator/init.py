@@ -23,7 +23,7 @@ from scaivault.cli.session import Session, common_flags, session
 @click.option("--passphrase-file", metavar="F", help="A passphrase slot, from a file.")
 @click.option("--shares", type=click.IntRange(2, 32), metavar="N", help="A slot of N shares.")
 @click.option("--threshold", type=click.IntRange(2, 32), metavar="K", help="K of them open it.")
-@click.option("--tpm2", is_flag=True, help="A slot of this machine's TPM.")
+@click.option("--tpm2", is_flag=True, hidden=True, help="A slot of this machine's TPM.")
 @click.option("--keyfile", metavar="F", help="A key file slot; made when missing.")
 @click.option("--slot", "slots", multiple=True, metavar="TYPE:k=v,…", help="Any other slot.")
 @click.option("--no-recovery", is_flag=True, help="No recovery key.")

@@ -26,7 +26,7 @@ def status() -> None:
 @jobs.command()
 @common_flags
 def pause() -> None:
-    """Stop rotation, revocation, webhooks, synchronisation and ACME until resumed."""
+    """Stop all that acts outward until resumed. So far nothing does."""
     current = session()
     _show(current, current.api().post("/v1/system/jobs/pause"))
 

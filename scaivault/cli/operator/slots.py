@@ -67,7 +67,10 @@ def verify(slot_id: str, given: Given) -> None:
     row = [body.get(name) for name in ("id", "valid", "complete", "shares_valid")]
     current.show(answer, Table(("ID", "VALID", "COMPLETE", "SHARES"), [row]))
     if not body.get("valid"):
-        raise Failure("slot_invalid", f"{slot_id} does not open this vault; replace it")
+        raise Failure(
+            "slot_invalid",
+            f"{slot_id} does not open with this; try again, then replace it",
+        )
     if body.get("complete") is False:
         current.note("These shares are genuine, but too few to prove that the slot opens.")
 
