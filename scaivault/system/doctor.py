@@ -101,7 +101,9 @@ def backup_age(newest: int | None, every: int, now: int) -> Finding:
     """``newest``: when the last backup file was written; ``every``: the interval asked for.
     All in microseconds."""
     if newest is None:
-        return Finding("backup", "WARN", "there is none yet: stop the server and copy the data directory")
+        return Finding(
+            "backup", "WARN", "there is none yet: stop the server and copy the data directory"
+        )
     age = now - newest
     text = f"the newest is {age // DAY} days old"
     if age > _BACKUP_LOST * max(every, DAY):
