@@ -262,7 +262,7 @@ def _check_value(data: bytes | None, generate_from: str | None) -> None:
     if data is not None:
         model.check_data(data)
     elif generate_from is None:
-        raise faults({"data": "is required (or generate_from)"})
+        raise faults({"data": "is required"})
 
 
 def _written(before: Secret | None, draft: Draft, path: str, now: int) -> Secret:

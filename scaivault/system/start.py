@@ -54,6 +54,9 @@ def check_start(settings: Settings, options: StartOptions) -> None:
         ) from failed
     if settings.server.tls.key_file is not None:
         refuse_open_to_others(settings.server.tls.key_file)
+    certificate = settings.server.tls.cert_file
+    if certificate is not None and not os.access(certificate, os.R_OK):
+        raise StartRefused(f"{certificate} cannot be read: give server.tls.cert_file a certificate")
     folder = Folder(settings.data_dir, allow_network_fs=settings.storage.allow_network_fs)
     # A directory that is not there is made by the server.
     if os.path.lexists(folder.path):

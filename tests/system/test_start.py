@@ -56,6 +56,14 @@ def test_an_open_tls_key(settings: Settings, tmp_path: Path) -> None:
         check_start(replace(settings, server=replace(settings.server, tls=tls)), ANYBODY)
 
 
+def test_a_certificate_that_is_not_there(settings: Settings, tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.touch(0o600)
+    tls = replace(settings.server.tls, mode="files", key_file=key, cert_file=tmp_path / "none.pem")
+    with pytest.raises(StartRefused, match=r"none\.pem cannot be read"):
+        check_start(replace(settings, server=replace(settings.server, tls=tls)), ANYBODY)
+
+
 def test_a_failing_self_test_is_exit_7(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> int:
         raise SelfTestFailed("aead")
