@@ -40,7 +40,7 @@ T = TypeVar("T")
 # The log is folded into the file once it has this many 4 KiB pages; far larger, and a reader that
 # never pauses has kept it from being reused: then the writer itself waits for the readers once.
 FOLD_PAGES: Final = 4_096
-FOLD_FORCE: Final = 65_536
+FOLD_FORCE: Final = 16_384
 FOLD_LOOK: Final = 64  # commits between two looks at its length
 
 _monotonic: Final = SystemClock().monotonic
