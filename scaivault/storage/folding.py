@@ -1,0 +1,56 @@
+"""Folding the write-ahead log into the file, so that neither it nor a commit grows long."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Final
+
+from scaivault.storage.file import Connection, EngineError, FileDamaged
+
+if TYPE_CHECKING:
+    from scaivault.storage.database import Database
+
+# The log is folded into the file once it has this many 4 KiB pages; far larger, and a reader that
+# never pauses has kept it from being reused: then the writer itself waits for the readers once.
+FOLD_PAGES: Final = 4_096
+FOLD_FORCE: Final = 16_384
+FOLD_LOOK: Final = 64  # commits between two looks at its length
+
+
+class LogFolder:
+    """Folds the write-ahead log into the file from a thread of its own: commits do not wait."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._commits = 0
+        self._wanted = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="vault-folder", daemon=True)
+        self._thread.start()
+
+    def after_commit(self, connection: Connection) -> None:
+        self._commits += 1
+        if self._commits % FOLD_LOOK:
+            return
+        with contextlib.suppress(EngineError):
+            _, pages, _ = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+            if pages > FOLD_FORCE:
+                connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            elif pages > FOLD_PAGES:
+                self._wanted.set()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._wanted.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while self._wanted.wait() and not self._stopped:
+            self._wanted.clear()
+            with contextlib.suppress(EngineError, FileDamaged):
+                connection = self._database.connect(readers=1)
+                try:
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                finally:
+                    connection.close()
