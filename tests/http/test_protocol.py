@@ -402,7 +402,9 @@ async def test_single_bytes_do_not_prolong_a_head() -> None:
         while not closed.done():
             writer.write(b"x")
             await asyncio.wait([closed], timeout=SOON / 10)
-        assert closed.result() == b""
+        # Bytes that meet a closed connection are answered by a reset, which may come first.
+        if not isinstance(closed.exception(), ConnectionResetError):
+            assert closed.result() == b""
         writer.close()
 
 
