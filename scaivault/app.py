@@ -86,7 +86,7 @@ class App:
         self.meter.job_runs = self.worker.counts
 
     def _build(self, opened: Opened) -> Vault:
-        return Vault(opened, self.folder, self.settings, self.clock)
+        return Vault(opened, self.folder, self.settings, self.limits, self.clock)
 
     def _vault(self) -> Vault | None:
         return self.system.vault

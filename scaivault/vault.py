@@ -15,6 +15,7 @@ from scaivault.events.kinds import KINDS
 from scaivault.gate.caller import Caller, background
 from scaivault.gate.cursors import Cursors
 from scaivault.gate.gate import Act, Gate
+from scaivault.gate.limits import Limits
 from scaivault.gate.outbox import Outbox
 from scaivault.identity import Identity
 from scaivault.identity.accounts import Accounts
@@ -23,6 +24,8 @@ from scaivault.identity.published import Published
 from scaivault.ids import timed_id
 from scaivault.seal.file import WrappedKey
 from scaivault.secrets import Secrets
+from scaivault.secrets.access import Access
+from scaivault.secrets.facts import Facts
 from scaivault.secrets.shelf import Shelf
 from scaivault.storage.database import Database
 from scaivault.storage.file import Connection
@@ -38,11 +41,14 @@ log = logging.getLogger("scaivault.vault")
 class Vault:
     """All rooms over one open file."""
 
-    def __init__(self, opened: Opened, folder: Folder, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, opened: Opened, folder: Folder, settings: Settings, limits: Limits, clock: Clock
+    ) -> None:
         self.opened: Final = opened
         self.clock: Final = clock
         self.keyring: Final = opened.keyring
         self.ledger: Final = opened.ledger
+        self.limits: Final = limits
         # Half of the memory for pages, half for encrypted rows.
         cache = settings.storage.cache_mib
         self.database: Final = Database(
@@ -64,9 +70,10 @@ class Vault:
         self.identity: Final = Identity(self.gate, self.keyring, self.tenancy, self.issuer)
         self.published: Final = Published(self.issuer, settings.server.base_url)
         self.accounts: Final = Accounts(self.gate, self.keyring, self.identity, self.tenancy)
+        self.facts: Final = Facts(self.gate, self.cursors, Access())
         self.secrets: Final = Secrets(
             self.gate,
-            self.cursors,
+            self.facts,
             Shelf(cache * 1024 * 1024 // 2),
             settings.secrets.soft_delete_retention * SECOND,
             self.tenancy.places,

@@ -72,6 +72,19 @@ class Caller:
             raise LookupError("this route did not resolve a tenant")
         return self.tenant_id
 
+    @property
+    def owner(self) -> str:
+        """Whose rows are acted upon: the tenant's, or on partner routes the partner's."""
+        owner = self.tenant_id or self.partner_id
+        if owner is None:
+            raise LookupError("this route did not resolve an owner")
+        return owner
+
+    @property
+    def partner_wide(self) -> bool:
+        """Whether the request acts upon what belongs to a partner, not to one of its tenants."""
+        return self.tenant_id is None and self.partner_id is not None
+
 
 def background(component: str, request_id: str, now: int, started: int) -> Caller:
     """``system:<component>``: background work passes the same gate as everybody."""

@@ -184,7 +184,10 @@ class Endpoint:
             if named is not None and named != told:
                 caller.notes["header_tenant_id"] = "".join(c for c in told if c.isprintable())
             named = named or told
-        self._open_vault().tenancy.resolve(caller, named)
+        tenancy = self._open_vault().tenancy
+        tenancy.resolve(caller, named)
+        if match.route.partner:
+            tenancy.widen(caller)
 
     def _open_vault(self) -> Vault:
         vault = self._system.vault

@@ -67,8 +67,9 @@ class Identify:
             return peer
         lists = [hops for hops in (_forwarded(request), _forwarded_for(request)) if hops]
         if len(lists) == 2 and lists[0] != lists[1]:
-            # A proxy keeps one of the two headers; the other is what the client made up.
-            return peer
+            # A proxy keeps one of the two headers; the other is what the client made up. The
+            # address is unknown then, and no rule that asks for one holds.
+            return None
         source = peer
         for hop in reversed(lists[0] if lists else []):
             try:

@@ -20,9 +20,9 @@ _MISSING: Final = ("secret_not_found", "version_not_found", "secret_expired")
 
 # By room, or by verb where a verb has others than its room.
 _OWN: Final[dict[str, tuple[str, ...]]] = {
-    "secrets.listing": ("invalid_path", "invalid_cursor"),
-    "secrets.metadata": (*_SECRET, "secret_not_found"),
-    "secrets.versions": (*_SECRET, "secret_not_found"),
+    "facts.listing": ("invalid_path", "invalid_cursor"),
+    "facts.metadata": (*_SECRET, "secret_not_found"),
+    "facts.versions": (*_SECRET, "secret_not_found"),
     "secrets.read": (*_SECRET, *_MISSING),
     "secrets.restore": (*_SECRET, "secret_not_found", "invalid_state"),
     "secrets.write": (

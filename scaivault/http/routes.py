@@ -36,6 +36,7 @@ class Route:
     oauth: bool = False  # takes a form only, and refuses as RFC 6749 says
     public: bool = False  # a published document, which may be cached
     tenant: bool = False  # also under /v1/t/{tenant_id}/
+    partner: bool = False  # acts upon what the partner of the acting tenant owns
 
     @property
     def ledgered(self) -> bool:
@@ -50,7 +51,7 @@ class Route:
 
 def _secrets(method: str, path: str, verb: str, request: Any, answer: Any, scope: str, category: str, action: str, **more: Any) -> Route:  # fmt: skip
     return Route(
-        method, path, f"secrets.{verb}", request, answer, action, f"secrets_{category}",
+        method, path, verb, request, answer, action, f"secrets_{category}",
         (f"secrets:{scope}",), tenant=True, **more,
     )  # fmt: skip
 
@@ -65,13 +66,13 @@ def _system(method: str, path: str, verb: str, request: Any, answer: Any, action
 # fmt: off
 ROUTES: Final[tuple[Route, ...]] = (
     # -- secrets
-    _secrets("GET", "/v1/secrets", "listing", secrets.ListSecrets, secrets.SecretPage, "list", "list", "list"),
-    _secrets("GET", "/v1/secrets/metadata/{path*}", "metadata", secrets.SecretPath, secrets.SecretInfo, "list", "list", "list"),
-    _secrets("GET", "/v1/secrets/{path*}/versions", "versions", secrets.SecretPath, secrets.VersionList, "list", "list", "list"),
-    _secrets("POST", "/v1/secrets/{path*}/restore", "restore", secrets.SecretPath, secrets.SecretInfo, "write", "write", "restore"),
-    _secrets("GET", "/v1/secrets/{path*}", "read", secrets.ReadSecret, secrets.SecretValue, "read", "read", "read", etag=True),
-    _secrets("PUT", "/v1/secrets/{path*}", "write", secrets.WriteSecret, secrets.Updated | secrets.Created, "write", "write", "write", created=201, etag=True),
-    _secrets("DELETE", "/v1/secrets/{path*}", "delete", secrets.DeleteSecret, secrets.Deleted, "delete", "delete", "delete"),
+    _secrets("GET", "/v1/secrets", "facts.listing", secrets.ListSecrets, secrets.SecretPage, "list", "list", "list"),
+    _secrets("GET", "/v1/secrets/metadata/{path*}", "facts.metadata", secrets.SecretPath, secrets.SecretInfo, "list", "list", "list"),
+    _secrets("GET", "/v1/secrets/{path*}/versions", "facts.versions", secrets.SecretPath, secrets.VersionList, "list", "list", "list"),
+    _secrets("POST", "/v1/secrets/{path*}/restore", "secrets.restore", secrets.SecretPath, secrets.SecretInfo, "write", "write", "restore"),
+    _secrets("GET", "/v1/secrets/{path*}", "secrets.read", secrets.ReadSecret, secrets.SecretValue, "read", "read", "read", etag=True),
+    _secrets("PUT", "/v1/secrets/{path*}", "secrets.write", secrets.WriteSecret, secrets.Updated | secrets.Created, "write", "write", "write", created=201, etag=True),
+    _secrets("DELETE", "/v1/secrets/{path*}", "secrets.delete", secrets.DeleteSecret, secrets.Deleted, "delete", "delete", "delete"),
     # -- who is calling
     Route("GET", "/v1/auth/whoami", "identity.whoami", identity.Nothing, identity.WhoAmI, "auth_read", "auth_info"),
     Route("GET", "/v1/auth/tokens/{id}", "identity.token", identity.TokenId, identity.TokenInfo, "auth_read", "auth_tokens"),

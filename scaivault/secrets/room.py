@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from msgspec import Raw
 
-from scaivault.clock import instant, instant_or_none
+from scaivault.clock import instant_or_none
 from scaivault.crypto.aead import Damaged
 from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
-from scaivault.gate.cursors import Cursors, Place
 from scaivault.gate.gate import Act, Gate
-from scaivault.gate.paths import check_prefix
 from scaivault.gate.transaction import Transaction
 from scaivault.seal.keyring import KeyMissing
 from scaivault.secrets import model, store
-from scaivault.secrets.access import Access, first_day
-from scaivault.secrets.model import Secret, Version, place
+from scaivault.secrets.facts import Facts
+from scaivault.secrets.model import Version, place
 from scaivault.secrets.shelf import Key, Shelf, Stored
 from scaivault.secrets.writing import Writing
 from scaivault.storage.file import Connection
@@ -27,7 +25,6 @@ from scaivault.wire import secrets as wire
 Answer = TypeVar("Answer")
 Spot = tuple[str, str, int]  # owner, path, version
 
-_LIST: Final = "secrets"
 _PURGE_STEP: Final = 200
 _SCRUB_STEP: Final = 64  # values of half a MiB each, at the worst
 
@@ -39,7 +36,7 @@ class Secrets:
     def __init__(
         self,
         gate: Gate,
-        cursors: Cursors,
+        facts: Facts,
         shelf: Shelf,
         retention: int,
         places: Callable[[str], tuple[str | None, str | None]],
@@ -47,8 +44,8 @@ class Secrets:
         self.gate: Final = gate
         self._places: Final = places
         self.shelf: Final = shelf
-        self.access: Final = Access()
-        self._cursors: Final = cursors
+        self._facts: Final = facts
+        self.access: Final = facts.access
         self._writing: Final = Writing(retention)
         self.retention: Final = retention
         # (tenant, secret type) -> committed reads, for metrics
@@ -66,7 +63,7 @@ class Secrets:
         return await self.gate.read(caller, act, look)
 
     async def _value(self, caller: Caller, request: wire.ReadSecret, act: Act) -> wire.SecretValue:
-        key = (caller.tenant, request.path)
+        key = (caller.owner, request.path)
         stored = self.shelf.get(key) or await self._fetch(key)
         secret = model.check_live(stored.secret if stored is not None else None, request.path)
         model.check_unexpired(secret, caller.now)
@@ -146,7 +143,7 @@ class Secrets:
     async def write(self, caller: Caller, request: wire.WriteSecret) -> wire.Created | wire.Updated:
         """A new version, and a new secret if there was none."""
         draft = self._writing.prepare(request, caller.now)
-        key = (caller.tenant, request.path)
+        key = (caller.owner, request.path)
 
         def write(tx: Transaction) -> wire.Created | wire.Updated:
             answer = self._writing.write(tx, request, draft)
@@ -164,7 +161,7 @@ class Secrets:
         act.extra["permanent"] = request.permanent
         if request.version is not None:
             act.extra["version"] = request.version
-        key = (caller.tenant, request.path)
+        key = (caller.owner, request.path)
 
         def delete(tx: Transaction) -> wire.Deleted:
             answer = self._writing.delete(tx, request, believed)
@@ -176,17 +173,19 @@ class Secrets:
 
     async def restore(self, caller: Caller, request: wire.SecretPath) -> wire.SecretInfo:
         """Undo a soft delete."""
-        key = (caller.tenant, request.path)
+        key = (caller.owner, request.path)
 
         def restore(tx: Transaction) -> wire.SecretInfo:
             secret = self._writing.restore(tx, request.path)
-            return self._dropping(tx, request.path, self._info(tx.connection, key, secret, tx.now))
+            return self._dropping(
+                tx, request.path, self._facts.info(tx.connection, key, secret, tx.now)
+            )
 
         act = Act("restore", "write", request.path)
-        return self._counted(await self.gate.change(caller, act, restore), key, caller.now)
+        return self._facts.counted(await self.gate.change(caller, act, restore), key, caller.now)
 
     def _dropping(self, tx: Transaction, path: str, answer: Answer) -> Answer:
-        key = (tx.caller.tenant, path)
+        key = (tx.caller.owner, path)
         tx.then(lambda: self.shelf.drop(key))
         return answer
 
@@ -243,157 +242,6 @@ class Secrets:
             return None, failed
         owner, path, version = rows[-1]
         return (owner, path, version.version), failed
-
-    # -- facts ---------------------------------------------------------------------------------
-
-    async def metadata(self, caller: Caller, request: wire.SecretPath) -> wire.SecretInfo:
-        """All but the value."""
-        key = (caller.tenant, request.path)
-
-        def question(db: Connection) -> wire.SecretInfo:
-            secret = model.check_live(store.find(db, *key), request.path)
-            return self._info(db, key, secret, caller.now)
-
-        async def look() -> wire.SecretInfo:
-            return self._counted(await self.gate.ask(question), key, caller.now)
-
-        return await self.gate.read(caller, Act("list", "list", request.path), look)
-
-    def _counted(self, info: Answer, key: Key, now: int) -> Answer:
-        """With the reads that are not in the table yet; a replayed answer stays as it was."""
-        if isinstance(info, wire.SecretInfo):
-            reads, last = self.access.waiting(key, now)
-            info.access_count_30d += reads
-            if last is not None:
-                info.last_accessed_at = max(instant(last), info.last_accessed_at or "")
-        return info
-
-    def _info(self, db: Connection, key: Key, secret: Secret, now: int) -> wire.SecretInfo:
-        known = store.versions(db, *key)
-        current = next(row for row in known if row[0] == secret.current_version)
-        return wire.SecretInfo(
-            path=secret.path,
-            secret_type=current[4],
-            current_version=secret.current_version,
-            version_count=len(known),
-            metadata=Raw(secret.metadata.encode()),
-            created_at=instant(secret.created_at),
-            updated_at=instant(secret.updated_at),
-            expires_at=instant_or_none(secret.expires_at),
-            last_accessed_at=instant_or_none(store.last_access(db, *key)),
-            access_count_30d=store.reads_since(db, *key, first_day(now)),
-            rotation_policy=None,
-            secret_policy_id=secret.secret_policy_id,
-            options=wire.StoredOptions(
-                secret.max_versions,
-                secret.notify_before.split(",") if secret.notify_before else [],
-            ),
-            source=None,
-        )
-
-    async def versions(self, caller: Caller, request: wire.SecretPath) -> wire.VersionList:
-        """What versions there are."""
-        key = (caller.tenant, request.path)
-
-        def question(db: Connection) -> wire.VersionList:
-            secret = model.check_live(store.find(db, *key), request.path)
-            return wire.VersionList(
-                request.path,
-                [
-                    wire.VersionItem(
-                        number,
-                        instant(created_at),
-                        number == secret.current_version,
-                        created_by,
-                        instant_or_none(until),
-                    )
-                    for number, created_at, created_by, until, _ in store.versions(db, *key)
-                ],
-            )
-
-        async def look() -> wire.VersionList:
-            return await self.gate.ask(question)
-
-        return await self.gate.read(caller, Act("list", "list", request.path), look)
-
-    async def listing(self, caller: Caller, request: wire.ListSecrets) -> wire.SecretPage:
-        """One page of the paths that the caller may list, in path order."""
-        spot = self._spot(caller, request)
-        act = Act("list", path=spot.filters.get("prefix") or None)
-
-        async def look() -> wire.SecretPage:
-            page = await self._page(caller, spot)
-            act.extra["count"] = len(page.secrets)
-            return page
-
-        return await self.gate.read(caller, act, look)
-
-    def _spot(self, caller: Caller, request: wire.ListSecrets) -> Place:
-        """Where the page begins, and what of."""
-        check_prefix(request.prefix or "")
-        filters = {} if request.prefix is None else {"prefix": request.prefix}
-        spot = Place(filters, request.limit or 50, "")
-        if request.cursor is not None:
-            spot = self._cursors.read(request.cursor, _LIST, caller.tenant, filters, caller.now)
-            spot = spot._replace(limit=request.limit or spot.limit)
-        return spot
-
-    async def _page(self, caller: Caller, spot: Place) -> wire.SecretPage:
-        prefix = spot.filters.get("prefix", "")
-
-        def may_list(path: str) -> bool:
-            return self.gate.decide(caller, "list", path).allowed
-
-        def question(db: Connection) -> tuple[list[wire.SecretItem], int]:
-            return _listed(db, caller, prefix, spot, may_list)
-
-        items, total = await self.gate.ask(question)
-        more = len(items) > spot.limit
-        del items[spot.limit :]
-        cursor = None
-        if more:
-            spot = spot._replace(position=items[-1].path)
-            cursor = self._cursors.issue(_LIST, caller.tenant, spot, caller.now)
-        return wire.SecretPage(items, cursor, more, total)
-
-
-def _listed(
-    db: Connection,
-    caller: Caller,
-    prefix: str,
-    spot: Place,
-    may_list: Callable[[str], bool],
-) -> tuple[list[wire.SecretItem], int]:
-    """One item more than the page takes, and how many there are in all that the caller may list."""
-    owner, now = caller.tenant, caller.now
-    principal = caller.principal
-    sees_all = caller.by_role and principal is not None and not principal.allowed_paths
-    if sees_all:
-        total = store.count(db, owner, prefix, now)
-    else:
-        total = sum(map(may_list, store.paths(db, owner, prefix, now)))
-    items: list[wire.SecretItem] = []
-    after = spot.position
-    while len(items) <= spot.limit:
-        rows = store.page(db, owner, prefix, after, now, spot.limit + 1)
-        items += [_item(row) for row in rows if sees_all or may_list(row[0])]
-        if len(rows) <= spot.limit:
-            break
-        after = rows[-1][0]
-    del items[spot.limit + 1 :]
-    return items, total
-
-
-def _item(row: Any) -> wire.SecretItem:
-    path, secret_type, version, updated_at, expires_at, metadata = row
-    return wire.SecretItem(
-        path,
-        secret_type,
-        version,
-        instant(updated_at),
-        instant_or_none(expires_at),
-        model.tags_of(metadata),
-    )
 
 
 def _answer(stored: Stored, version: Version, data: bytes) -> wire.SecretValue:

@@ -62,7 +62,7 @@ class Writing:
         self, tx: Transaction, request: wire.WriteSecret, draft: Draft
     ) -> wire.Created | wire.Updated:
         """A new version; a new secret where nothing is."""
-        owner, path = tx.caller.tenant, request.path
+        owner, path = tx.caller.owner, request.path
         before = self._writable(tx, owner, path)
         _check_links(request.body, draft.options)
         model.check_version(None if before is None else before.current_version, draft.believed)
@@ -148,7 +148,7 @@ class Writing:
         self, tx: Transaction, request: wire.DeleteSecret, believed: model.Wanted
     ) -> wire.Deleted:
         """Soft; or everything for good; or one version for good."""
-        owner, path = tx.caller.tenant, request.path
+        owner, path = tx.caller.owner, request.path
         secret = store.get(tx, owner, path)
         if not (request.permanent and secret is not None):
             secret = model.check_live(secret, path)
@@ -230,7 +230,7 @@ class Writing:
 
     def restore(self, tx: Transaction, path: str) -> Secret:
         """Undo a soft delete inside its retention; a live secret stays as it is."""
-        owner = tx.caller.tenant
+        owner = tx.caller.owner
         secret = store.get(tx, owner, path)
         if secret is None:
             raise model.absent(path)
