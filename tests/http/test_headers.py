@@ -136,7 +136,7 @@ async def test_the_user_agent_is_cut_and_cleaned(house: House) -> None:
 
 
 # (peer, Forwarded, X-Forwarded-For) -> the client that is written down
-HOPS: dict[tuple[str, str | None, str | None], str] = {
+HOPS: dict[tuple[str, str | None, str | None], str | None] = {
     ("198.51.100.7", None, None): "198.51.100.7",
     ("198.51.100.7", None, "203.0.113.9"): "198.51.100.7",
     ("198.51.100.7", "for=203.0.113.9", None): "198.51.100.7",
@@ -148,7 +148,7 @@ HOPS: dict[tuple[str, str | None, str | None], str] = {
     ("10.0.0.1", None, "203.0.113.9:5555"): "203.0.113.9",
     ("10.0.0.1", None, "[2001:db8::5]:443"): "2001:db8::5",
     ("10.0.0.1", None, "2001:db8::5"): "2001:db8::5",
-    ("10.0.0.1", None, "203.0.113.9, junk"): "10.0.0.1",
+    ("10.0.0.1", None, "203.0.113.9, junk"): None,
     ("10.0.0.1", None, ""): "10.0.0.1",
     ("10.0.0.1", "for=203.0.113.9", None): "203.0.113.9",
     ("10.0.0.1", 'by=x;FOR="[2001:db8::5]:443";proto=https', None): "2001:db8::5",
@@ -156,7 +156,7 @@ HOPS: dict[tuple[str, str | None, str | None], str] = {
     ("10.0.0.1", 'for="192.0.2.1, for=203.0.113.9', None): "203.0.113.9",
     ("10.0.0.1", "for=203.0.113.9", "203.0.113.9"): "203.0.113.9",
     # One of the two was not written by the proxy, and nobody can tell which.
-    ("10.0.0.1", "for=192.0.2.1", "203.0.113.9"): "10.0.0.1",
+    ("10.0.0.1", "for=192.0.2.1", "203.0.113.9"): None,
 }
 
 
