@@ -62,7 +62,7 @@ class Identify:
         return peer.is_loopback or in_ranges(peer, self._local_from)
 
     def _source(self, request: Request, peer: str | None) -> str | None:
-        """The right-most hop that is no trusted proxy, if the peer is one; None: nobody can tell."""
+        """The right-most hop that is no trusted proxy, if the peer is one; None: unknown."""
         if peer is None or not in_ranges(parse_address(peer), self.trusted):
             return peer
         lists = [hops for hops in (_forwarded(request), _forwarded_for(request)) if hops]
