@@ -11,15 +11,12 @@ from scaivault.audit.checkpoints import stored_keys
 from scaivault.clock import instant, parse_instant
 from scaivault.errors import faults
 from scaivault.gate.caller import Caller
-from scaivault.gate.cursors import Cursors, Place
+from scaivault.gate.cursors import Cursors, Pages
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.ledger import Ledger
 from scaivault.storage.database import StorageFailed, translate
 from scaivault.storage.file import Connection, EngineError, FileDamaged
 from scaivault.wire import audit as wire
-
-_LIST: Final = "audit_checkpoints"
-_PAGE: Final = 50
 
 _POINTS: Final = (
     "SELECT seq, hash, timestamp, prev_seq, key_id, signature FROM checkpoint"
@@ -34,7 +31,7 @@ class Audit:
         self._gate: Final = gate
         self._ledger: Final = ledger
         self._vault_id: Final = vault_id
-        self._cursors: Final = cursors
+        self._pages: Final = Pages(cursors, "audit_checkpoints")
         # Seconds of work beside the requests: one at a time.
         self._turn: Final = asyncio.Lock()
 
@@ -83,27 +80,17 @@ class Audit:
         return await self._gate.read(caller, Act("audit_read"), look)
 
     async def _page(self, caller: Caller, request: wire.ListCheckpoints) -> wire.CheckpointPage:
-        tenant = caller.tenant_id or ""
-        spot = Place({}, request.limit or _PAGE, 2**53)
-        if request.cursor is not None:
-            spot = self._cursors.read(request.cursor, _LIST, tenant, {}, caller.now)
-            spot = spot._replace(limit=request.limit or spot.limit)
+        place = self._pages.place(caller, request, 2**53)
 
         def question(db: Connection) -> list[wire.Checkpoint]:
-            rows = db.execute(_POINTS, (spot.position, spot.limit + 1)).fetchall()
+            rows = db.execute(_POINTS, (place.position, place.limit + 1)).fetchall()
             return [
                 wire.Checkpoint(self._vault_id, seq, point.hex(), *others)
                 for seq, point, *others in rows
             ]
 
         found = await self._gate.ask(question)
-        more = len(found) > spot.limit
-        del found[spot.limit :]
-        cursor = None
-        if more:
-            spot = spot._replace(position=found[-1].seq)
-            cursor = self._cursors.issue(_LIST, tenant, spot, caller.now)
-        return wire.CheckpointPage(found, cursor, more)
+        return wire.CheckpointPage(*self._pages.cut(caller, place, found, lambda point: point.seq))
 
     async def keys(self, caller: Caller, _request: wire.ListKeys) -> wire.CheckpointKeys:
         """The public keys of the checkpoints, to be noted outside of the vault."""

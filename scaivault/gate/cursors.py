@@ -8,16 +8,21 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from scaivault.clock import DAY
 from scaivault.errors import Refusal
+from scaivault.gate.caller import Caller
 from scaivault.seal.keyring import Keyring
 
+T = TypeVar("T")
+
+DEFAULT: Final = 50
 _TAG: Final = 16
-_LONGEST: Final = 8192
+_LONGEST: Final = 24 * 1024  # a request line and its headers take 32 KiB
 
 
 class Place(NamedTuple):
@@ -26,6 +31,24 @@ class Place(NamedTuple):
     filters: dict[str, Any]
     limit: int
     position: Any
+
+
+class Paged(Protocol):
+    """A request for a page."""
+
+    @property
+    def limit(self) -> int | None: ...
+
+    @property
+    def cursor(self) -> str | None: ...
+
+
+class Page(NamedTuple, Generic[T]):
+    """``cursor``: where the next page begins, or None."""
+
+    items: list[T]
+    cursor: str | None
+    has_more: bool
 
 
 class Cursors:
@@ -67,6 +90,50 @@ class Cursors:
 
     def _tag(self, body: bytes) -> bytes:
         return self._keyring.cursor_tag(body)[:_TAG]
+
+
+class Pages:
+    """The pages of one list endpoint. ``unsent``: the filters that mean something where nobody
+    sends them, such as flags that are false."""
+
+    def __init__(
+        self,
+        cursors: Cursors,
+        endpoint: str,
+        default: int = DEFAULT,
+        unsent: Mapping[str, Any] = {},
+    ) -> None:
+        self._cursors: Final = cursors
+        self._endpoint: Final = endpoint
+        self._default: Final = default
+        self._unsent: Final = unsent
+
+    def place(self, caller: Caller, request: Paged, first: Any, **filters: Any) -> Place:
+        """Where the page begins: at ``first``, or where ``request.cursor`` says.
+
+        ``filters``: JSON values, None for what was not sent. Those left out are taken from the
+        cursor, different ones are ``invalid_cursor``; a limit that is sent replaces the size."""
+        sent = {name: value for name, value in filters.items() if value is not None}
+        if request.cursor is None:
+            return Place({**self._unsent, **sent}, request.limit or self._default, first)
+        place = self._cursors.read(
+            request.cursor, self._endpoint, _bound_to(caller), sent, caller.now
+        )
+        return place._replace(limit=request.limit or place.limit)
+
+    def cut(self, caller: Caller, place: Place, found: list[T], key: Callable[[T], Any]) -> Page[T]:
+        """The page out of ``found``, which has an item too many where others follow; ``key``: the
+        position (a JSON value) behind an item."""
+        items = found[: place.limit]
+        if len(found) <= place.limit:
+            return Page(items, None, False)
+        behind = place._replace(position=key(items[-1]))
+        cursor = self._cursors.issue(self._endpoint, _bound_to(caller), behind, caller.now)
+        return Page(items, cursor, True)
+
+
+def _bound_to(caller: Caller) -> str:
+    return caller.tenant_id or caller.partner_id or ""
 
 
 def _bad() -> Refusal:

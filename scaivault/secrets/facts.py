@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from scaivault.clock import instant, instant_or_none
 from scaivault.gate.caller import Caller
-from scaivault.gate.cursors import Cursors, Place
+from scaivault.gate.cursors import Cursors, Pages, Place
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.paths import check_prefix
 from scaivault.secrets import model, store
@@ -21,8 +21,6 @@ from scaivault.wire import secrets as wire
 
 Answer = TypeVar("Answer")
 
-_LIST: Final = "secrets"
-
 
 class Facts:
     """One per open vault. ``access``: the reads that no table knows yet."""
@@ -30,7 +28,7 @@ class Facts:
     def __init__(self, gate: Gate, cursors: Cursors, access: Access) -> None:
         self.gate: Final = gate
         self.access: Final = access
-        self._cursors: Final = cursors
+        self._pages: Final = Pages(cursors, "secrets")
 
     async def metadata(self, caller: Caller, request: wire.SecretPath) -> wire.SecretInfo:
         """All but the value."""
@@ -105,43 +103,29 @@ class Facts:
 
     async def listing(self, caller: Caller, request: wire.ListSecrets) -> wire.SecretPage:
         """One page of the paths that the caller may list, in path order."""
-        spot = self._spot(caller, request)
-        act = Act("list", path=spot.filters.get("prefix") or None)
+        check_prefix(request.prefix or "")
+        place = self._pages.place(caller, request, "", prefix=request.prefix)
+        act = Act("list", path=place.filters.get("prefix") or None)
 
         async def look() -> wire.SecretPage:
-            page = await self._page(caller, spot)
+            page = await self._page(caller, place)
             act.extra["count"] = len(page.secrets)
             return page
 
         return await self.gate.read(caller, act, look)
 
-    def _spot(self, caller: Caller, request: wire.ListSecrets) -> Place:
-        """Where the page begins, and what of."""
-        check_prefix(request.prefix or "")
-        filters = {} if request.prefix is None else {"prefix": request.prefix}
-        spot = Place(filters, request.limit or 50, "")
-        if request.cursor is not None:
-            spot = self._cursors.read(request.cursor, _LIST, caller.owner, filters, caller.now)
-            spot = spot._replace(limit=request.limit or spot.limit)
-        return spot
-
-    async def _page(self, caller: Caller, spot: Place) -> wire.SecretPage:
-        prefix = spot.filters.get("prefix", "")
+    async def _page(self, caller: Caller, place: Place) -> wire.SecretPage:
+        prefix = place.filters.get("prefix", "")
 
         def may_list(path: str) -> bool:
             return self.gate.decide(caller, "list", path).allowed
 
         def question(db: Connection) -> tuple[list[wire.SecretItem], int]:
-            return _listed(db, caller, prefix, spot, may_list)
+            return _listed(db, caller, prefix, place, may_list)
 
-        items, total = await self.gate.ask(question)
-        more = len(items) > spot.limit
-        del items[spot.limit :]
-        cursor = None
-        if more:
-            spot = spot._replace(position=items[-1].path)
-            cursor = self._cursors.issue(_LIST, caller.owner, spot, caller.now)
-        return wire.SecretPage(items, cursor, more, total)
+        found, total = await self.gate.ask(question)
+        page = self._pages.cut(caller, place, found, lambda item: item.path)
+        return wire.SecretPage(*page, total)
 
 
 def _listed(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import pytest
 
 from scaivault.clock import DAY
 from scaivault.errors import Refusal
-from scaivault.gate.cursors import Cursors, Place
+from scaivault.gate.caller import Caller
+from scaivault.gate.cursors import Cursors, Page, Pages, Place
 from tests.support.house import House
 
 PLACE = Place({"prefix": "a/"}, 50, ["a/b", 3])
@@ -45,3 +48,48 @@ async def test_no_changed_text_passes(house: House) -> None:
         for other in set("Az9-=é") - {text[at]}:
             with pytest.raises(Refusal, match="cursor"):
                 cursors.read(text[:at] + other + text[at + 1 :], "list", "tnt_a", {}, now)
+
+
+class Request(NamedTuple):
+    limit: int | None = None
+    cursor: str | None = None
+
+
+def pages(house: House) -> tuple[Pages, Caller]:
+    caller = house.vault.internal("test")
+    caller.tenant_id = "tnt_a"
+    return Pages(house.vault.cursors, "numbers", 3, {"odd": False}), caller
+
+
+def counted(place: Place) -> list[int]:
+    """What a room would find: an item too many where others follow."""
+    return list(range(place.position + 1, 8))[: place.limit + 1]
+
+
+async def test_pages_follow_each_other(house: House) -> None:
+    numbers, caller = pages(house)
+    found: list[int] = []
+    page: Page[int] = Page([], None, True)
+    while page.has_more:
+        place = numbers.place(caller, Request(cursor=page.cursor), 0)
+        page = numbers.cut(caller, place, counted(place), lambda number: number)
+        found += page.items
+    assert (found, page.cursor) == (list(range(1, 8)), None)
+
+
+async def test_the_size_and_the_filters_of_a_cursor(house: House) -> None:
+    numbers, caller = pages(house)
+    first = numbers.place(caller, Request(2), 0, tag=["a"], prefix=None)
+    assert first == Place({"odd": False, "tag": ["a"]}, 2, 0)
+    cursor = numbers.cut(caller, first, [1, 2, 3], lambda number: number).cursor
+    same: list[dict[str, Any]] = [{}, {"tag": ["a"]}, {"odd": False}, {"tag": None}]
+    for filters in same:
+        assert numbers.place(caller, Request(cursor=cursor), 0, **filters)[1:] == (2, 2)
+    assert numbers.place(caller, Request(9, cursor), 0).limit == 9
+    others: list[dict[str, Any]] = [{"tag": ["b"]}, {"odd": True}, {"prefix": "a"}]
+    for filters in others:
+        with pytest.raises(Refusal, match="cursor"):
+            numbers.place(caller, Request(cursor=cursor), 0, **filters)
+    caller.tenant_id = "tnt_b"
+    with pytest.raises(Refusal, match="cursor"):
+        numbers.place(caller, Request(cursor=cursor), 0)
