@@ -19,6 +19,7 @@ from scaivault.gate.limits import Limits
 from scaivault.gate.outbox import Outbox
 from scaivault.identity import Identity
 from scaivault.identity.accounts import Accounts
+from scaivault.identity.groups import Groups
 from scaivault.identity.issuer import Issuer
 from scaivault.identity.published import Published
 from scaivault.ids import timed_id
@@ -70,6 +71,7 @@ class Vault:
         self.identity: Final = Identity(self.gate, self.keyring, self.tenancy, self.issuer)
         self.published: Final = Published(self.issuer, settings.server.base_url)
         self.accounts: Final = Accounts(self.gate, self.keyring, self.identity, self.tenancy)
+        self.groups: Final = Groups(self.gate, self.identity, self.tenancy)
         self.facts: Final = Facts(self.gate, self.cursors, Access())
         self.secrets: Final = Secrets(
             self.gate,

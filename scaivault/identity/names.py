@@ -1,0 +1,44 @@
+"""The canonical ids of identities: ``user:<email>``, ``sa:<name>``, ``group:<name>``."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+USER: Final = "user"
+SERVICE_ACCOUNT: Final = "service_account"
+GROUP: Final = "group"
+SYSTEM: Final = "system"
+
+_TYPES: Final = {
+    "user": USER, "sa": SERVICE_ACCOUNT, "group": GROUP, "system": SYSTEM, "dynamic": SYSTEM,
+}  # fmt: skip
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}\Z")
+_USER_LONGEST: Final = 320  # RFC 3696, erratum 1690: 64 + 1 + 255
+
+
+def is_name(text: str) -> bool:
+    """What may stand behind ``sa:`` and ``group:``."""
+    return _NAME.match(text) is not None
+
+
+def canonical(reference: str) -> tuple[str, str] | None:
+    """(type, canonical id) of a canonical id as somebody wrote it; None when it is none.
+
+    An e-mail address is trimmed and lower-cased; a subject without ``@`` is the issuer's own and
+    stays as it is."""
+    prefix, colon, name = reference.strip().partition(":")
+    kind = _TYPES.get(prefix)
+    if kind is None or not colon:
+        return None
+    if kind != USER:
+        return (kind, f"{prefix}:{name}") if is_name(name) else None
+    name = name.strip()
+    if not 0 < len(name) <= _USER_LONGEST or not name.isprintable() or " " in name:
+        return None
+    return USER, f"user:{name.lower() if '@' in name else name}"
+
+
+def type_of(identity_id: str) -> str:
+    """The type of an identity whose canonical id is known to be one."""
+    return _TYPES[identity_id.partition(":")[0]]
