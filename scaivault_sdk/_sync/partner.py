@@ -1,0 +1,15 @@
+# Made by scripts/sdk from scaivault_sdk/_async/partner.py; change it there.
+"""``client.partner``: what belongs to the partner of the acting tenant."""
+
+from __future__ import annotations
+
+from scaivault_sdk._sync.base import Caller
+from scaivault_sdk._sync.cached import CachedReads
+from scaivault_sdk._sync.secrets import Secrets
+
+
+class Partner:
+    """Partner-wide secrets: read by every tenant of the partner, written by its administrators."""
+
+    def __init__(self, caller: Caller, cached: CachedReads | None) -> None:
+        self.secrets = Secrets(caller, "/v1/partner/secrets", cached)

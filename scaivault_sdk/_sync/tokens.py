@@ -1,0 +1,114 @@
+# Made by scripts/sdk from scaivault_sdk/_async/tokens.py; change it there.
+"""Where tokens come from: given, asked for each time, or exchanged for client credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from scaivault_sdk._calls import Call
+from scaivault_sdk._endpoints import token_call
+from scaivault_sdk._pace import Retries, lock, resolved
+from scaivault_sdk._settings import Address, checked_header
+from scaivault_sdk._sync.transport import Transport
+from scaivault_sdk.errors import (
+    ConfigurationError,
+    RateLimitError,
+    ServiceUnavailableError,
+    TransportError,
+)
+
+_RENEW_AT = 0.8  # of a token's life
+
+
+class StaticToken:
+    """One token, or none, for the client's whole life."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token if token is None else checked_header(token, "token")
+
+    def token(self, transport: Transport, retries: Retries) -> str | None:
+        return self._token
+
+    def renew(self, transport: Transport, retries: Retries, token: str) -> bool:
+        return False
+
+
+class ProvidedToken:
+    """Asks the caller's function for each call; it keeps a token as long as it likes."""
+
+    def __init__(self, provider: Callable[[], Any]) -> None:
+        self._provider = provider
+
+    def token(self, transport: Transport, retries: Retries) -> str | None:
+        token = resolved(self._provider())
+        if not isinstance(token, str):
+            raise ConfigurationError("token_provider must give a token as text")
+        return checked_header(token, "the token of token_provider")
+
+    def renew(self, transport: Transport, retries: Retries, token: str) -> bool:
+        return self.token(transport, retries) != token
+
+
+class ExchangedToken:
+    """Client credentials (RFC 6749, section 4.4), exchanged again at 80 % of a token's life.
+
+    ``endpoint`` None: learned from ``GET /v1/auth/config``, once. The secret goes to the client's
+    own address, or to an endpoint that the caller named, and nowhere else: see ``token_call``.
+    """
+
+    def __init__(self, form: Mapping[str, str], address: Address, endpoint: Address | None) -> None:
+        self._form = form
+        self._address = address
+        self._call = token_call(form, endpoint) if endpoint is not None else None
+        self._lock = lock()
+        self._token: str | None = None
+        self._renew_at = 0.0
+        self._ends_at = 0.0
+
+    def token(self, transport: Transport, retries: Retries) -> str | None:
+        with self._lock:
+            now = transport.pace.monotonic()
+            if self._token is None or now >= self._ends_at:
+                self._exchange(transport, retries)
+            elif now >= self._renew_at:
+                self._refresh(transport, retries)
+            return self._token
+
+    def renew(self, transport: Transport, retries: Retries, token: str) -> bool:
+        with self._lock:
+            if self._token == token:  # nobody else was faster
+                self._token = None
+        return True
+
+    def _refresh(self, transport: Transport, retries: Retries) -> None:
+        """A fresh token while the old one still works: an issuer that is away is no failure yet."""
+        try:
+            self._exchange(transport, retries)
+        except (TransportError, ServiceUnavailableError, RateLimitError):
+            left = self._ends_at - transport.pace.monotonic()
+            self._renew_at = transport.pace.monotonic() + left / 2
+            if left <= 0:
+                raise
+
+    def _exchange(self, transport: Transport, retries: Retries) -> None:
+        if self._call is None:
+            config = Call("GET", "/v1/auth/config", open=True)
+            learned = transport.attempt(config, {}, retries)
+            self._call = token_call(self._form, self._address, learned.body)
+        asked = transport.pace.monotonic()
+        answer = transport.attempt(self._call, {}, retries)
+        token, seconds = _issued(answer.body)
+        self._token = checked_header(token, "the issued token")
+        self._renew_at = asked + seconds * _RENEW_AT
+        self._ends_at = asked + seconds
+
+
+def _issued(body: Any) -> tuple[str, float]:
+    """Token and life in seconds."""
+    token = body.get("access_token") if isinstance(body, dict) else None
+    if not isinstance(token, str):
+        raise TransportError("the token endpoint's answer holds no access_token")
+    seconds = body.get("expires_in")
+    # RFC 6749 leaves it out where it is known otherwise; then the vault's own hour.
+    return token, float(seconds) if isinstance(seconds, int | float) else 3600.0
