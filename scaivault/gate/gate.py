@@ -22,10 +22,12 @@ from scaivault.gate.caller import Caller
 from scaivault.gate.ledger import LedgerUnit, Record, record
 from scaivault.gate.outbox import Outbox
 from scaivault.gate.rules import BY_POLICY, Compiled, Context, Decision, decide, refusal
+from scaivault.gate.sight import EVERYTHING, Sight, common, matched
 from scaivault.gate.transaction import Transaction
+from scaivault.gate.units import Changing, Reading
 from scaivault.seal.envelope import Envelope
 from scaivault.storage.database import Database, StorageFailed
-from scaivault.storage.file import Connection, EngineError
+from scaivault.storage.file import Connection
 
 T = TypeVar("T")
 
@@ -36,9 +38,9 @@ NO_RULES: Final = Compiled(())
 
 class Act:
     """What a request is about to do: the ledger action, the permission it takes on the path, and
-    what the ledger row will say besides."""
+    what the ledger row will say besides. ``refused``: why it was not done, once that is known."""
 
-    __slots__ = ("action", "after", "extra", "path", "permission")
+    __slots__ = ("action", "after", "extra", "path", "permission", "refused")
 
     def __init__(self, action: str, permission: str | None = None, path: str | None = None) -> None:
         self.action: Final = action
@@ -46,100 +48,7 @@ class Act:
         self.path: Final = path
         self.extra: dict[str, object] = {}
         self.after: list[Callable[[], None]] = []
-
-
-class _Reading(LedgerUnit):
-    """The ledger row of something that was looked at."""
-
-    __slots__ = ("_after",)
-
-    def __init__(
-        self, started: int, records: list[Record], after: list[Callable[[], None]]
-    ) -> None:
-        super().__init__(started, records)
-        self._after = after
-
-    def settle(self) -> None:
-        for function in self._after:
-            function()
-
-
-class _Changing(LedgerUnit):
-    """A change with its ledger rows."""
-
-    __slots__ = ("_after", "_caller", "_function", "_gate", "_instead", "_once", "_value")
-
-    def __init__(
-        self,
-        gate: Gate,
-        caller: Caller,
-        records: list[Record],
-        function: Callable[[Transaction], Any],
-        key: once.Once | None = None,
-    ) -> None:
-        super().__init__(caller.started, records)
-        self._gate = gate
-        self._caller = caller
-        self._function = function
-        self._once = key
-        self._value: Any = None
-        self._after: list[Callable[[], None]] = []
-        self._instead: list[Callable[[], None]] = []
-
-    def run(self, connection: Connection) -> None:
-        caller, gate = self._caller, self._gate
-        tx = Transaction(gate, connection, caller, gate.clock.now(), self.records[0])
-        self._instead = tx.instead
-        try:
-            if self._replays(tx):
-                return
-            self._value = self._function(tx)
-        except Refusal as refused:
-            connection.execute("ROLLBACK TO unit")
-            self.undone()
-            self.error = refused
-            self.refused(refused.code)
-            self._keep(connection, tx.now, refused)
-            return
-        except EngineError:
-            self.refused("service_unavailable")
-            raise
-        except Exception:
-            self.refused("internal_error")
-            raise
-        self.records += tx.records
-        self._after = tx.after
-        self._keep(connection, tx.now, self._value)
-
-    def undone(self) -> None:
-        while self._instead:
-            self._instead.pop()()
-
-    def _replays(self, tx: Transaction) -> bool:
-        """Whether this was answered before; a key used for something else is refused."""
-        if self._once is None:
-            return False
-        try:
-            self._value = once.kept(tx.connection, self._gate.envelope, self._once, tx.now)
-        except Refusal:
-            self._once = None  # the answer that is kept stays
-            raise
-        if self._value is not None:
-            tx.note(replayed=True)
-            if self._value.code:
-                self.refused(self._value.code)
-        return self._value is not None
-
-    def _keep(self, connection: Connection, now: int, outcome: Any) -> None:
-        if self._once is not None:
-            once.keep(connection, self._gate.envelope, self._once, now, outcome)
-
-    def settle(self) -> None:
-        for function in self._after:
-            function()
-
-    def result(self) -> Any:
-        return self._value
+        self.refused: Refusal | None = None
 
 
 class Gate:
@@ -159,17 +68,36 @@ class Gate:
 
     def decide(self, caller: Caller, permission: str, path: str) -> Decision:
         """May ``caller`` do ``permission`` to ``path``? The only place that answers."""
+        return decide(**self._case(caller), permission=permission, path=path)
+
+    def sight(self, caller: Caller, permission: str) -> Sight:
+        """Where the decision can be yes; for lists, which ask ``allows`` about each path that they
+        tell. For this request only, and in any thread."""
+        case = self._case(caller)
+
+        def allows(path: str) -> bool:
+            return decide(**case, permission=permission, path=path).allowed
+
+        patterns = None
+        spans = EVERYTHING
+        if not caller.by_role:
+            patterns = case["rules"].granting(permission, case["context"])
+            spans = matched(patterns)
+        for narrowed in case["allowed_paths"]:
+            spans = common(spans, matched(frozenset(narrowed)))
+        return Sight(spans, allows, (patterns, case["allowed_paths"]))
+
+    def _case(self, caller: Caller) -> dict[str, Any]:
+        """What a decision is made of, besides permission and path."""
         principal = caller.principal
         if principal is None:
             raise Refusal("authentication_required", "this call needs a token")
-        return decide(
-            allowed_paths=principal.allowed_paths,
-            covered_by_role=caller.by_role,
-            rules=NO_RULES if caller.by_role else self.rules_of(caller),
-            permission=permission,
-            path=path,
-            context=Context(caller.source_ip, principal.mfa_verified_at, caller.now),
-        )
+        return {
+            "allowed_paths": principal.allowed_paths,
+            "covered_by_role": caller.by_role,
+            "rules": NO_RULES if caller.by_role else self.rules_of(caller),
+            "context": Context(caller.source_ip, principal.mfa_verified_at, caller.now),
+        }
 
     def permit(self, caller: Caller, permission: str, path: str) -> None:
         """Raise the refusal that the decision names, if it is one."""
@@ -181,10 +109,49 @@ class Gate:
 
     async def read(self, caller: Caller, act: Act, look: Callable[[], Awaitable[T]]) -> T:
         """What ``look`` saw, once the ledger says that it was seen."""
+        seen = await self._looked(caller, act, look)
+        await self._submit(Reading(caller.started, [_row(caller, act)], act.after))
+        return seen
+
+    async def read_many(
+        self,
+        caller: Caller,
+        acts: list[Act],
+        look: Callable[[], Awaitable[T]],
+        *,
+        fail_fast: bool = False,
+        one_row: Act | None = None,
+    ) -> T:
+        """What ``look`` saw of several things, each decided by itself, once the ledger has a row
+        for each act (or ``one_row`` for all of them).
+
+        Refusals stand in ``Act.refused``: those of the decision before ``look`` runs, others are
+        its own to set. With ``fail_fast`` the first act that is refused ends the request, and has
+        the only row."""
+        for act in acts:
+            self._weigh(caller, act)
+        seen = await self._looked(caller, one_row or Act(acts[0].action), look)
+        first = next((act for act in acts if act.refused is not None), None)
+        if fail_fast and first is not None and first.refused is not None:
+            await self.refuse(caller, first, first.refused)
+            raise first.refused
+        rows = [_row(caller, act) for act in ([one_row] if one_row is not None else acts)]
+        await self._submit(self._unit(caller, acts, rows))
+        return seen
+
+    def _weigh(self, caller: Caller, act: Act) -> None:
+        """The decision, as a mark."""
+        if act.refused is None and act.permission is not None and act.path is not None:
+            decision = self.decide(caller, act.permission, act.path)
+            if not decision.allowed:
+                act.refused = refusal(decision, act.permission, act.path)
+
+    async def _looked(self, caller: Caller, act: Act, look: Callable[[], Awaitable[T]]) -> T:
+        """What ``look`` saw, not to be told yet; a refusal is ledgered."""
         try:
             if act.permission is not None and act.path is not None:
                 self.permit(caller, act.permission, act.path)
-            seen = await look()
+            return await look()
         except Refusal as refused:
             await self.refuse(caller, act, refused)
             raise
@@ -196,11 +163,6 @@ class Gate:
             defect = _defect(error)
             await self.refuse(caller, act, defect)
             raise defect from error
-        entry = record(caller, act.action, act.path, caller.now)
-        if act.extra:
-            entry.extra_data.update(act.extra)
-        await self._submit(_Reading(caller.started, [entry], act.after))
-        return seen
 
     async def ask(self, question: Callable[[Connection], T]) -> T:
         """Rows for a ``look``, from a reader; discloses nothing by itself."""
@@ -219,7 +181,7 @@ class Gate:
         entry = record(caller, act.action, act.path, caller.now)
         entry.extra_data.update(act.extra)
         try:
-            unit = _Changing(self, caller, [entry], function, caller.once)
+            unit = Changing(self, caller, [entry], function, caller.once)
             result: T = await self._submit(unit)
         except Refusal as refused:
             refused.recorded = True
@@ -242,35 +204,42 @@ class Gate:
             entry.extra_data["replayed"] = True
             if found.code:
                 entry.success, entry.extra_data["error_code"] = False, found.code
-            await self._submit(_Reading(caller.started, [entry], []))
+            await self._submit(Reading(caller.started, [entry], []))
         return found
 
     async def chain(
         self, caller: Caller, records: list[Record], function: Callable[[Transaction], None]
     ) -> None:
         """Rows that were taken down elsewhere, into the ledger, together with a change."""
-        await self._submit(_Changing(self, caller, records, function))
+        await self._submit(Changing(self, caller, records, function))
 
     # -- refuse --------------------------------------------------------------------------------
 
     async def refuse(self, caller: Caller, act: Act, refused: Refusal) -> None:
         """Ledger a refusal; afterwards the caller may be told."""
-        entry = record(caller, act.action, act.path, caller.now)
-        extra = entry.extra_data
-        extra.update(act.extra)
-        extra["error_code"] = refused.code
-        entry.success = False
-        if refused.code in BY_POLICY and act.permission is not None:
-            extra["permission"] = act.permission
-            for name in ("policy_id", "failed_condition"):
-                if name in refused.details:
-                    extra[name] = refused.details[name]
-            await self._submit(
-                _Changing(self, caller, [entry], self._violation(caller, act, refused))
-            )
-        else:
-            await self._submit(_Reading(caller.started, [entry], []))
+        act.refused = refused
+        act.after.clear()
+        await self._submit(self._unit(caller, [act], [_row(caller, act)]))
         refused.recorded = True
+
+    def _unit(self, caller: Caller, acts: list[Act], rows: list[Record]) -> LedgerUnit:
+        """``rows`` of ``acts``, with the event of each refusal by policy."""
+        after = [function for act in acts for function in act.after]
+        told = [
+            self._violation(caller, act, refused)
+            for act in acts
+            if (refused := _by_policy(act)) is not None
+        ]
+        if not told:
+            return Reading(caller.started, rows, after)
+
+        def announce(tx: Transaction) -> None:
+            for tell in told:
+                tell(tx)
+            for function in after:
+                tx.then(function)
+
+        return Changing(self, caller, rows, announce)
 
     def _violation(
         self, caller: Caller, act: Act, refused: Refusal
@@ -310,6 +279,32 @@ class Gate:
             raise
         except Exception as error:
             raise _defect(error) from error
+
+
+def _by_policy(act: Act) -> Refusal | None:
+    """The act's refusal, if it comes from the decision."""
+    refused = act.refused
+    if refused is None or refused.code not in BY_POLICY or act.permission is None:
+        return None
+    return refused
+
+
+def _row(caller: Caller, act: Act) -> Record:
+    """The ledger row of an act that was done, or refused."""
+    entry = record(caller, act.action, act.path, caller.now)
+    extra = entry.extra_data
+    if act.extra:
+        extra.update(act.extra)
+    refused = act.refused
+    if refused is not None:
+        entry.success = False
+        extra["error_code"] = refused.code
+        if _by_policy(act) is not None:
+            extra["permission"] = act.permission
+            for name in ("policy_id", "failed_condition"):
+                if name in refused.details:
+                    extra[name] = refused.details[name]
+    return entry
 
 
 def steps(caller: Caller) -> Caller:

@@ -112,7 +112,7 @@ class Compiled:
     held against a request: the others hold and fail with it.
     """
 
-    __slots__ = ("_trie", "rules")
+    __slots__ = ("_patterns", "_trie", "rules")
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules: Final = tuple(
@@ -121,6 +121,7 @@ class Compiled:
         patterns: dict[str, _Grants] = {}
         for ranked in enumerate(self.rules):
             _add(patterns.setdefault(ranked[1].pattern, {}), ranked)
+        self._patterns: Final = patterns
         self._trie: Final = Trie(patterns)
 
     def decide(self, permission: str, path: str, context: Context) -> Decision:
@@ -132,6 +133,15 @@ class Compiled:
         if len(matched) > 1:
             fitting.sort(key=_rank)
         return _judge(fitting, context)
+
+    def granting(self, permission: str, context: Context) -> frozenset[str]:
+        """The patterns of all rules that grant the permission in this context: step 4 says yes
+        to a path that one of them fits, and to no other."""
+        return frozenset(
+            pattern
+            for pattern, grants in self._patterns.items()
+            if any(conditions.failure(context) is None for conditions in grants.get(permission, ()))
+        )
 
 
 def _add(grants: _Grants, ranked: _Ranked) -> None:
