@@ -19,15 +19,20 @@ from scaivault.gate.limits import Limits
 from scaivault.gate.outbox import Outbox
 from scaivault.identity import Identity
 from scaivault.identity.accounts import Accounts
+from scaivault.identity.directory import Directory
 from scaivault.identity.groups import Groups
 from scaivault.identity.issuer import Issuer
+from scaivault.identity.members import Members
 from scaivault.identity.published import Published
 from scaivault.ids import timed_id
 from scaivault.seal.file import WrappedKey
 from scaivault.secrets import Secrets
 from scaivault.secrets.access import Access
 from scaivault.secrets.facts import Facts
+from scaivault.secrets.removing import Removing
 from scaivault.secrets.shelf import Shelf
+from scaivault.secrets.upkeep import Upkeep
+from scaivault.secrets.values import Values
 from scaivault.storage.database import Database
 from scaivault.storage.file import Connection
 from scaivault.storage.folder import Folder
@@ -72,16 +77,20 @@ class Vault:
         self.published: Final = Published(self.issuer, settings.server.base_url)
         self.accounts: Final = Accounts(self.gate, self.keyring, self.identity, self.tenancy)
         self.groups: Final = Groups(self.gate, self.identity, self.tenancy)
+        self.members: Final = Members(self.gate, self.identity, self.tenancy)
+        self.directory: Final = Directory(self.gate, self.tenancy)
         self.facts: Final = Facts(self.gate, self.cursors, Access())
-        self.secrets: Final = Secrets(
+        self.values: Final = Values(
             self.gate,
-            self.facts,
             Shelf(cache * 1024 * 1024 // 2),
-            settings.secrets.soft_delete_retention * SECOND,
+            self.facts.access,
             self.tenancy.places,
         )
+        removing = Removing(settings.secrets.soft_delete_retention * SECOND)
+        self.secrets: Final = Secrets(self.gate, self.facts, self.values, removing)
+        self.upkeep: Final = Upkeep(self.gate, self.values, removing, self.tenancy.places)
         self.audit: Final = Audit(self.gate, self.ledger, self.keyring.vault_id, self.cursors)
-        self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, self.secrets.shelf)
+        self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, self.values.shelf)
         self.jobs: Final = Jobs(self.gate, clock)
         self.closing = False
         self.inflight = 0
@@ -108,7 +117,7 @@ class Vault:
         self.tenancy.load(connection)
         self.issuer.load(connection, self.opened.envelope)
         self._outbox.load(connection)
-        self.secrets.access.load(connection)
+        self.facts.access.load(connection)
         self.jobs.load(connection)
 
     def internal(self, component: str) -> Caller:
@@ -118,7 +127,7 @@ class Vault:
 
     async def flush(self) -> None:
         """Write down what was only counted in memory."""
-        await self.secrets.flush(self.internal("audit"), self.ledger.committed_seq)
+        await self.upkeep.flush(self.internal("audit"), self.ledger.committed_seq)
         await self.identity.flush(self.internal("identity"))
 
     async def checkpoint(self) -> None:
@@ -153,6 +162,6 @@ class Vault:
         except Exception as error:  # noqa: BLE001 - the file may be what fails: keys are wiped
             log.warning("the last flush failed: %s", type(error).__name__)
         await self.database.close()
-        self.secrets.shelf.clear()
+        self.values.shelf.clear()
         self.identity.forget()
         self.opened.wipe()

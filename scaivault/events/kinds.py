@@ -12,7 +12,11 @@ KINDS: Final = frozenset(
         "secret.updated",
         "secret.deleted",
         "secret.restored",
+        "secret.rotated",
+        "secret.expiring",
+        "secret.expired",
         "secret.accessed",
+        "rotation.completed",
         "policy.violation",
     )
 )

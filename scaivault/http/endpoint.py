@@ -209,7 +209,8 @@ class Endpoint:
             )
         # Two tenants may each have an identity of this name, and both may act in a third.
         actor = _bucket(caller, "")
-        name = "\n".join((actor, caller.tenant_id or "", request.method))
+        owner = caller.tenant_id or caller.partner_id or ""
+        name = "\n".join((actor, owner, request.method))
         once_hash = self._open_vault().keyring.once_hash
         caller.once = Once(
             once_hash(name.encode() + b"\n" + request.path + b"\n" + key),

@@ -151,7 +151,7 @@ class Exposition:
         yield _histogram("kms_latency_seconds", "Calls of a key service.", ("operation",), {})
 
     def _open_vault(self, vault: Vault) -> Iterator[Metric]:
-        database, ledger, shelf = vault.gate.database, vault.ledger, vault.secrets.shelf
+        database, ledger, shelf = vault.gate.database, vault.ledger, vault.values.shelf
         yield _histogram("db_latency_seconds", "Questions to the file.", (), {(): database.reads})
         yield _plain("db_pool_size", "Readers of the file.", database.pool_size)
         yield _plain("db_pool_available", "Readers that are idle.", database.pool_available)
@@ -174,9 +174,11 @@ class Exposition:
             "secret_reads",
             "Values read.",
             ("tenant", "secret_type"),
-            vault.secrets.reads,
+            vault.values.reads,
         )
-        yield _counter("secret_writes", "Versions written.", ("tenant",), _one(self._meter.writes))
+        secrets = vault.secrets
+        yield _counter("secret_writes", "Versions written.", ("tenant",), _one(secrets.writes))
+        yield _counter("secret_rotations", "Rotations.", ("status",), _one(secrets.rotations))
         if ledger.last_checkpoint_at is not None:
             age = (self._meter.clock.now() - parse_instant(ledger.last_checkpoint_at)) / SECOND
             yield _plain("audit_checkpoint_age_seconds", "Since the newest signature.", age)

@@ -55,7 +55,6 @@ class Meter:
         self._monotonic: Final = clock.monotonic
         self.requests: Final[dict[tuple[str, str | None], Series]] = {}
         self.active: Final[dict[str | None, int]] = {}
-        self.writes: Final[dict[str, int]] = {}
         self.auth_failures: Final[dict[str, int]] = {}
         self.policy_denials: Final[dict[str, int]] = {}
         self.rate_hits: Final[dict[str, int]] = {}
@@ -89,8 +88,6 @@ class Meter:
         statuses[status] = statuses.get(status, 0) + 1
         if caller is not None:
             series.timing.add(self._monotonic() - caller.started)
-            if category == "secrets_write" and status < 300 and caller.tenant_id is not None:
-                self.writes[caller.tenant_id] = self.writes.get(caller.tenant_id, 0) + 1
 
     def _series(self, key: tuple[str, str | None]) -> Series:
         """A method that no endpoint takes gets no series of its own."""

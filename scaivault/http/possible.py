@@ -16,6 +16,7 @@ _TOKEN: Final = (
 _SECRET: Final = (
     "invalid_path", "access_denied", "mfa_required", "ip_not_allowed", "time_window_violation",
 )  # fmt: skip
+_LINKS: Final = ("rotation_policy_not_found", "secret_policy_not_found")
 _MISSING: Final = ("secret_not_found", "version_not_found", "secret_expired")
 
 # By room, or by verb where a verb has others than its room.
@@ -24,11 +25,20 @@ _OWN: Final[dict[str, tuple[str, ...]]] = {
     "facts.metadata": (*_SECRET, "secret_not_found"),
     "facts.versions": (*_SECRET, "secret_not_found"),
     "secrets.read": (*_SECRET, *_MISSING),
-    "secrets.restore": (*_SECRET, "secret_not_found", "invalid_state"),
+    "secrets.restore": (*_SECRET, "secret_not_found"),
     "secrets.write": (
         *_SECRET, "invalid_secret_type", "invalid_duration", "secret_exists", "version_conflict",
+        *_LINKS,
     ),
-    "secrets.delete": (*_SECRET, "secret_not_found", "version_not_found", "version_conflict"),
+    "secrets.patch": (
+        *_SECRET, "secret_not_found", "invalid_duration", "version_conflict", *_LINKS,
+    ),
+    "secrets.rotate": (
+        *_SECRET, "secret_not_found", "secret_expired", "invalid_duration", "version_conflict",
+    ),
+    "secrets.delete": (
+        *_SECRET, "secret_not_found", "version_not_found", "version_conflict", "invalid_state",
+    ),
     "identity": ("token_not_found",),
     "identity.whoami": (),
     "identity.grant": ("token_invalid",),
@@ -36,6 +46,9 @@ _OWN: Final[dict[str, tuple[str, ...]]] = {
         "identity_not_found", "credential_not_found", "already_exists", "invalid_role",
         "invalid_duration",
     ),
+    "groups": ("identity_not_found", "already_exists"),
+    "members": ("identity_not_found", "already_exists"),
+    "directory": ("identity_not_found",),
     "audit": ("invalid_cursor",),
     "system": ("forbidden", "invalid_state", "invalid_duration", "unseal_failed"),
     "system.seal_status": (),

@@ -17,7 +17,8 @@ from scaivault.http.routes import Route
 
 _PART: Final = re.compile(r"\{(\w+)(\*?)\}")
 _TENANT: Final = re.compile(rb"/v1/t/([^/]+)(/.+)\Z")
-_SECRETS: Final = b"/v1/secrets/"
+# Where secret paths begin: below them everything is a route of its own or a path.
+_SECRETS: Final = (b"/v1/secrets/", b"/v1/partner/secrets/")
 LEARNED: Final = 8192  # paths of at most some hundred bytes
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -77,8 +78,9 @@ class Router:
         tenant = None
         if path.startswith(b"/v1/t/") and (named := _TENANT.match(path)) is not None:
             tenant, path = named[1], b"/v1" + named[2]
-        methods = self._fixed.get(path)
-        if methods is not None:
+        methods = self._fixed.get(path, {})
+        # What a fixed route does not take, a path below it may: then its reserved name refuses it.
+        if method in methods or (methods and not path.startswith(_SECRETS)):
             return _chosen(methods, method, {}, tenant)
         fitting = []
         for template in self._templates.get(_family(path), ()):
@@ -89,7 +91,7 @@ class Router:
                 return _chosen(template.routes, method, found.groupdict(), tenant)
             if tenant is None or any(route.tenant for route in template.routes.values()):
                 fitting.append(template.routes)
-        if path == _SECRETS or fitting:
+        if path in _SECRETS or fitting:
             _refuse_method(path, fitting)
         raise _not_found()
 
@@ -113,8 +115,9 @@ def _chosen(
 
 
 def _refuse_method(path: bytes, fitting: list[dict[str, Route]]) -> None:
-    if path.startswith(_SECRETS):
-        check_path(path_from_target(path[len(_SECRETS) :]))
+    for start in _SECRETS:
+        if path.startswith(start):
+            check_path(path_from_target(path[len(start) :]))
     raise _not_allowed({method: route for routes in fitting for method, route in routes.items()})
 
 

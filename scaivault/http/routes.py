@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from scaivault.wire import audit, identity, secrets, system
+from scaivault.wire import audit, groups, identity, secrets, system
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,13 @@ def _secrets(method: str, path: str, verb: str, request: Any, answer: Any, scope
     )  # fmt: skip
 
 
+def _partner(method: str, path: str, verb: str, request: Any, answer: Any, scope: str, category: str, action: str, **more: Any) -> Route:  # fmt: skip
+    return Route(
+        method, f"/v1/partner/secrets{path}", verb, request, answer, action, f"secrets_{category}",
+        (f"secrets:{scope}",), partner=True, **more,
+    )  # fmt: skip
+
+
 def _system(method: str, path: str, verb: str, request: Any, answer: Any, action: str, **more: Any) -> Route:  # fmt: skip
     settings: dict[str, Any] = {
         "category": "system_admin", "scopes": ("admin",), "role": "super_admin", **more,
@@ -70,9 +77,18 @@ ROUTES: Final[tuple[Route, ...]] = (
     _secrets("GET", "/v1/secrets/metadata/{path*}", "facts.metadata", secrets.SecretPath, secrets.SecretInfo, "list", "list", "list"),
     _secrets("GET", "/v1/secrets/{path*}/versions", "facts.versions", secrets.SecretPath, secrets.VersionList, "list", "list", "list"),
     _secrets("POST", "/v1/secrets/{path*}/restore", "secrets.restore", secrets.SecretPath, secrets.SecretInfo, "write", "write", "restore"),
+    _secrets("POST", "/v1/secrets/{path*}/rotate", "secrets.rotate", secrets.RotateSecret, secrets.Rotated, "rotate", "write", "rotate", etag=True),
     _secrets("GET", "/v1/secrets/{path*}", "secrets.read", secrets.ReadSecret, secrets.SecretValue, "read", "read", "read", etag=True),
     _secrets("PUT", "/v1/secrets/{path*}", "secrets.write", secrets.WriteSecret, secrets.Updated | secrets.Created, "write", "write", "write", created=201, etag=True),
+    _secrets("PATCH", "/v1/secrets/{path*}", "secrets.patch", secrets.PatchSecret, secrets.SecretInfo, "write", "write", "write"),
     _secrets("DELETE", "/v1/secrets/{path*}", "secrets.delete", secrets.DeleteSecret, secrets.Deleted, "delete", "delete", "delete"),
+    # -- secrets of a partner
+    _partner("POST", "/{path*}/restore", "secrets.restore", secrets.SecretPath, secrets.SecretInfo, "write", "write", "restore", role="partner_admin"),
+    _partner("POST", "/{path*}/rotate", "secrets.rotate", secrets.RotateSecret, secrets.Rotated, "rotate", "write", "rotate", role="partner_admin", etag=True),
+    _partner("GET", "/{path*}", "secrets.read", secrets.ReadSecret, secrets.SecretValue, "read", "read", "read", etag=True),
+    _partner("PUT", "/{path*}", "secrets.write", secrets.WriteSecret, secrets.Updated | secrets.Created, "write", "write", "write", role="partner_admin", created=201, etag=True),
+    _partner("PATCH", "/{path*}", "secrets.patch", secrets.PatchSecret, secrets.SecretInfo, "write", "write", "write", role="partner_admin"),
+    _partner("DELETE", "/{path*}", "secrets.delete", secrets.DeleteSecret, secrets.Deleted, "delete", "delete", "delete", role="partner_admin"),
     # -- who is calling
     Route("GET", "/v1/auth/whoami", "identity.whoami", identity.Nothing, identity.WhoAmI, "auth_read", "auth_info"),
     Route("GET", "/v1/auth/tokens/{id}", "identity.token", identity.TokenId, identity.TokenInfo, "auth_read", "auth_tokens"),
@@ -93,6 +109,17 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/identity/service-accounts/{id}/roles", "accounts.roles", identity.AccountId, identity.Roles, "identity_read", "identity_read"),
     Route("PUT", "/v1/identity/service-accounts/{id}/roles", "accounts.change_roles", identity.ChangeRoles, identity.Roles, "role_change", "identity_admin", ("identity:admin",)),
     Route("GET", "/v1/identity/tenants/{tenant_id}/service-accounts", "accounts.page", identity.ListAccounts, identity.AccountPage, "identity_read", "identity_read", ("identity:read",)),
+    # -- groups
+    Route("POST", "/v1/identity/groups", "groups.create", groups.NewGroup, groups.Group, "identity_create", "identity_admin", ("identity:admin",), status=201),
+    Route("GET", "/v1/identity/groups/{id}", "groups.get", groups.GroupId, groups.Group, "identity_read", "identity_read", ("identity:read",)),
+    Route("PATCH", "/v1/identity/groups/{id}", "groups.change", groups.ChangeGroup, groups.Group, "identity_update", "identity_admin", ("identity:admin",)),
+    Route("DELETE", "/v1/identity/groups/{id}", "groups.delete", groups.GroupId, None, "identity_delete", "identity_admin", ("identity:admin",), status=204),
+    Route("GET", "/v1/identity/groups/{id}/members", "members.page", groups.ListMembers, groups.MemberPage, "identity_read", "identity_read", ("identity:read",)),
+    Route("POST", "/v1/identity/groups/{id}/members", "members.add", groups.NewMember, groups.Member, "identity_update", "identity_admin", ("identity:admin",), status=201),
+    Route("DELETE", "/v1/identity/groups/{id}/members/{identity_id}", "members.drop", groups.MemberId, None, "identity_update", "identity_admin", ("identity:admin",), status=204),
+    Route("GET", "/v1/identity/tenants/{tenant_id}/groups", "groups.page", groups.ListGroups, groups.GroupPage, "identity_read", "identity_read", ("identity:read",)),
+    Route("GET", "/v1/identity/resolve/{identity_type}/{identity_id}", "directory.resolve", groups.Resolve, groups.Resolved, "identity_read", "identity_read", ("identity:read",)),
+    Route("GET", "/v1/identity/roles", "directory.roles", identity.Nothing, groups.RoleList, "identity_read", "identity_read"),
     # -- audit
     Route("GET", "/v1/audit/verify", "audit.verify", audit.VerifyChain, audit.ChainReport, "audit_verify", "audit_query", ("audit:read",), tenant=True),
     Route("GET", "/v1/audit/checkpoints", "audit.checkpoints", audit.ListCheckpoints, audit.CheckpointPage, "audit_read", "audit_query", ("audit:read",), tenant=True),

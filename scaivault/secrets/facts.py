@@ -74,6 +74,7 @@ class Facts:
                 secret.notify_before.split(",") if secret.notify_before else [],
             ),
             source=None,
+            scope=model.scope_of(key[0]),
         )
 
     async def versions(self, caller: Caller, request: wire.SecretPath) -> wire.VersionList:

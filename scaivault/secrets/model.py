@@ -8,23 +8,18 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
-from scaivault.clock import SECOND, instant, parse_instant
+from scaivault.clock import instant
 from scaivault.errors import Refusal, faults, invalid
 from scaivault.seal.envelope import Sealed
-from scaivault.wire.secrets import WriteOptions
-from scaivault.wire.values import duration_field, parse_duration
 
 TYPES: Final = ("kv", "json", "certificate", "ssh_key", "api_key")
 MAX_VERSIONS: Final = 10
 NOTIFY_BEFORE: Final = ("30d", "7d", "1d")
 DATA_MAX: Final = 512 * 1024
 METADATA_MAX: Final = 64 * 1024
-_LAST_INSTANT: Final = parse_instant("9999-12-31T00:00:00Z")
 _ETAG: Final = re.compile(r'"([1-9][0-9]{0,14})"')
-# Only the fields with rules are looked into; all else stays the bytes that were sent, also numbers
-# that are too long for Python to convert.
-_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Tagged(msgspec.Struct):
@@ -49,6 +44,8 @@ class Secret(NamedTuple):
     deleted_at: int | None
     rotation_policy_id: str | None
     secret_policy_id: str | None
+    secret_type: str  # of the current version
+    notice_at: int | None  # ``expiry``
 
 
 class Version(NamedTuple):
@@ -66,6 +63,22 @@ class Version(NamedTuple):
 def place(path: str) -> str:
     """The name under which a value is sealed."""
     return f"secret:{path}"
+
+
+def is_partner(owner: str) -> bool:
+    """Whether rows of ``owner`` belong to a partner, not to one of its tenants."""
+    return owner.startswith("ptn_")
+
+
+def scope_of(owner: str) -> str | UnsetType:
+    """What answers say of secrets that belong to a partner."""
+    return "partner" if is_partner(owner) else UNSET
+
+
+def sent(raw: Raw | UnsetType) -> bytes | None:
+    """None: left out, or null, which is the same."""
+    text = None if isinstance(raw, UnsetType) else bytes(raw)
+    return None if text == b"null" else text
 
 
 # -- refusals ----------------------------------------------------------------------------------
@@ -162,11 +175,11 @@ def check_type(secret_type: str | None) -> None:
         )
 
 
-def check_data(data: bytes) -> None:
-    """``data`` must be an object of at most 512 KiB (compact JSON, checked already)."""
+def check_data(data: bytes, field: str = "data") -> None:
+    """A value must be an object of at most 512 KiB (compact JSON, checked already)."""
     if not data.startswith(b"{"):
-        raise invalid(data="must be an object")
-    check_size(data, "data", DATA_MAX)
+        raise invalid(**{field: "must be an object"})
+    check_size(data, field, DATA_MAX)
 
 
 def check_size(body: bytes, field: str, limit: int) -> None:
@@ -179,87 +192,8 @@ def check_size(body: bytes, field: str, limit: int) -> None:
         )
 
 
-def clean_metadata(raw: bytes) -> str:
-    """The metadata as stored: tags without repeats, everything else as sent."""
-    if not raw.startswith(b"{"):
-        raise invalid(metadata="must be an object")
-    check_size(raw, "metadata", METADATA_MAX)
-    metadata = _fields(raw)
-    found: dict[str, str] = {}
-    if any(not 1 <= len(name) <= 128 for name in metadata):
-        found["metadata"] = "keys must have 1 to 128 characters"
-    for field, longest in (("description", 4096), ("owner", 256)):
-        if not _fits(metadata.get(field), longest):
-            found[f"metadata.{field}"] = f"must be a string of at most {longest} characters"
-    tags, fault = _tags(metadata.get("tags"))
-    if fault is not None:
-        found["metadata.tags"] = fault
-    if found:
-        raise faults(found)
-    if len(set(tags)) < len(tags):
-        metadata["tags"] = msgspec.Raw(msgspec.json.encode(list(dict.fromkeys(tags))))
-        return msgspec.json.encode(metadata).decode()
-    return raw.decode()
-
-
-def _fits(raw: msgspec.Raw | None, longest: int) -> bool:
-    try:
-        text = None if raw is None else msgspec.json.decode(raw, type=str | None)
-    except msgspec.ValidationError:
-        return False
-    return text is None or len(text) <= longest
-
-
-def _tags(raw: msgspec.Raw | None) -> tuple[list[str], str | None]:
-    """The tags as sent, and what is wrong with them."""
-    try:
-        tags = (None if raw is None else msgspec.json.decode(raw, type=list[str] | None)) or []
-    except msgspec.ValidationError:
-        return [], "must be a list of strings"
-    if len(set(tags)) > 64:
-        return [], "must have at most 64 tags"
-    if any(not 1 <= len(tag) <= 128 for tag in tags):
-        return [], "each tag must have 1 to 128 characters"
-    return tags, None
-
-
 def tags_of(metadata: str) -> list[str]:
     return _tagged(metadata).tags or []
-
-
-def expiry(options: WriteOptions, now: int, before: int | None) -> int | None:
-    """The secret's end after a write: sent, or kept unless it has passed."""
-    if options.expires_in is not None:
-        if isinstance(options.expires_at, str):
-            raise faults({"options.expires_at": "send expires_in or expires_at, not both"})
-        return now + duration_field("options.expires_in", options.expires_in) * SECOND
-    if options.expires_at is None:
-        return None
-    if isinstance(options.expires_at, str):
-        return _absolute(options.expires_at, now)
-    return None if before is not None and before <= now else before
-
-
-def _absolute(text: str, now: int) -> int:
-    try:
-        at = parse_instant(text)
-    except (ValueError, OverflowError):
-        raise faults({"options.expires_at": "must be an RFC 3339 timestamp or a date"}) from None
-    if not now < at < _LAST_INSTANT:
-        raise faults({"options.expires_at": "must lie ahead"})
-    return at
-
-
-def warnings(sent: list[str] | str) -> tuple[str, ...]:
-    """``notify_before`` as kept: durations, longest first, each once."""
-    field = "options.notify_before"
-    parts = sent if isinstance(sent, list) else [part.strip(" ") for part in sent.split(",")]
-    if sent == "":
-        parts = []
-    if len(parts) > 10:
-        raise faults({field: "must have at most 10 durations"})
-    seconds = {part: duration_field(field, part) for part in parts}
-    return tuple(sorted(seconds, key=lambda part: -parse_duration(part)))
 
 
 def pruned(versions: list[tuple[int, int | None]], current: int, keep: int, now: int) -> list[int]:

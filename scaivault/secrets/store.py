@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from scaivault.gate.transaction import Transaction
 from scaivault.seal.envelope import Sealed
-from scaivault.secrets.model import Secret, Version
+from scaivault.secrets.model import Secret, Version, tags_of
 from scaivault.storage.file import Connection
 
 _SECRET: Final = (
     "SELECT path, current_version, last_version, metadata, max_versions, notify_before,"
-    " created_at, updated_at, expires_at, deleted_at, rotation_policy_id, secret_policy_id"
-    " FROM secret WHERE owner_id = :owner AND path = :path"
+    " created_at, updated_at, expires_at, deleted_at, rotation_policy_id, secret_policy_id,"
+    " secret_type, notice_at FROM secret WHERE owner_id = :owner AND path = :path"
 )
 _VERSION: Final = (
     "SELECT version, secret_type, created_at, created_by, readable_until, quarantined_at,"
@@ -113,20 +113,48 @@ def get(tx: Transaction, owner: str, path: str) -> Secret | None:
 
 
 def put(tx: Transaction, owner: str, secret: Secret) -> None:
-    """Insert or replace the row of a secret."""
+    """Insert or replace the row of a secret, and its tags."""
+    _retag(tx, owner, secret.path, set(tags_of(secret.metadata)))
     tx.execute(
         "INSERT INTO secret (owner_id, path, current_version, last_version, metadata, max_versions,"
         " notify_before, created_at, updated_at, expires_at, deleted_at, rotation_policy_id,"
-        " secret_policy_id) VALUES (:owner_id, :path, :current_version, :last_version, :metadata,"
-        " :max_versions, :notify_before, :created_at, :updated_at, :expires_at, :deleted_at,"
-        " :rotation_policy_id, :secret_policy_id)"
+        " secret_policy_id, secret_type, notice_at) VALUES (:owner_id, :path, :current_version,"
+        " :last_version, :metadata, :max_versions, :notify_before, :created_at, :updated_at,"
+        " :expires_at, :deleted_at, :rotation_policy_id, :secret_policy_id, :secret_type,"
+        " :notice_at)"
         " ON CONFLICT (owner_id, path) DO UPDATE SET current_version = excluded.current_version,"
         " last_version = excluded.last_version, metadata = excluded.metadata,"
         " max_versions = excluded.max_versions, notify_before = excluded.notify_before,"
         " updated_at = excluded.updated_at, expires_at = excluded.expires_at,"
         " deleted_at = excluded.deleted_at, rotation_policy_id = excluded.rotation_policy_id,"
-        " secret_policy_id = excluded.secret_policy_id",
+        " secret_policy_id = excluded.secret_policy_id,"
+        " secret_type = excluded.secret_type, notice_at = excluded.notice_at",
         {"owner_id": owner, **secret._asdict()},
+    )
+
+
+def _retag(tx: Transaction, owner: str, path: str, tags: set[str]) -> None:
+    """The tags of a secret's row, which is there still or not yet."""
+    key = {"owner": owner, "path": path}
+    row = tx.row("SELECT metadata FROM secret WHERE owner_id = :owner AND path = :path", key)
+    known = set() if row is None else set(tags_of(row[0]))
+    for tag in known - tags:
+        tx.execute(
+            "DELETE FROM secret_tag WHERE owner_id = :owner AND tag = :tag AND path = :path",
+            {**key, "tag": tag},
+        )
+    for tag in tags - known:
+        tx.execute(
+            "INSERT INTO secret_tag (owner_id, tag, path) VALUES (:owner, :tag, :path)",
+            {**key, "tag": tag},
+        )
+
+
+def notice(tx: Transaction, owner: str, path: str, at: int | None) -> None:
+    """When something of a secret's end is to be told next."""
+    tx.execute(
+        "UPDATE secret SET notice_at = :at WHERE owner_id = :owner AND path = :path",
+        {"owner": owner, "path": path, "at": at},
     )
 
 
@@ -176,9 +204,30 @@ def clear_grace(tx: Transaction, owner: str, path: str, version: int) -> None:
     )
 
 
+def end_older(tx: Transaction, owner: str, path: str, newest: int, until: int) -> None:
+    """Every version but the newest that has no end yet gets one."""
+    tx.execute(
+        "UPDATE secret_version SET readable_until = :until WHERE owner_id = :owner"
+        " AND path = :path AND version <> :newest AND readable_until IS NULL",
+        {"owner": owner, "path": path, "newest": newest, "until": until},
+    )
+
+
+def newest_readable(tx: Transaction, owner: str, path: str, other: int) -> tuple[int, str] | None:
+    """(version, secret_type) of the newest one that can be read, ``other`` left aside."""
+    row: tuple[int, str] | None = tx.row(
+        "SELECT version, secret_type FROM secret_version WHERE owner_id = :owner AND path = :path"
+        " AND version <> :other AND (readable_until IS NULL OR readable_until > :now)"
+        " AND quarantined_at IS NULL ORDER BY version DESC LIMIT 1",
+        {"owner": owner, "path": path, "other": other, "now": tx.now},
+    )
+    return row
+
+
 def destroy(tx: Transaction, owner: str, path: str) -> int:
-    """Remove a secret, its versions and counters for good; how many versions there were."""
+    """Remove a secret, its versions, tags and counters for good; how many versions there were."""
     key = {"owner": owner, "path": path}
+    _retag(tx, owner, path, set())
     tx.execute("DELETE FROM secret_access WHERE owner_id = :owner AND path = :path", key)
     dropped = tx.execute("DELETE FROM secret_version WHERE owner_id = :owner AND path = :path", key)
     tx.execute("DELETE FROM secret WHERE owner_id = :owner AND path = :path", key)
@@ -199,6 +248,15 @@ def over_retention(db: Connection, before: int, limit: int) -> list[Any]:
         "SELECT owner_id, path FROM secret WHERE deleted_at IS NOT NULL AND deleted_at <= :before"
         " ORDER BY deleted_at LIMIT :limit",
         {"before": before, "limit": limit},
+    ).fetchall()
+
+
+def to_tell(db: Connection, now: int, limit: int) -> list[Any]:
+    """(owner, path) of live secrets of whose end something is to be told."""
+    return db.execute(
+        "SELECT owner_id, path FROM secret WHERE notice_at IS NOT NULL AND notice_at <= :now"
+        " AND deleted_at IS NULL ORDER BY notice_at LIMIT :limit",
+        {"now": now, "limit": limit},
     ).fetchall()
 
 

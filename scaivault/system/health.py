@@ -134,7 +134,7 @@ class Health:
         latency = round((clock.monotonic() - start) / 1e6, 3)
         checks = wire.Checks(
             database=self._database(vault, latency),
-            redis=wire.CacheCheck("ok", 0.0, round(vault.secrets.shelf.used / 1e6, 3)),
+            redis=wire.CacheCheck("ok", 0.0, round(vault.values.shelf.used / 1e6, 3)),
             encryption=_encryption(vault, facts),
             s3=wire.ObjectStorageCheck(
                 "not_configured"

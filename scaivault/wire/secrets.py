@@ -43,6 +43,50 @@ class WriteSecret(Struct, frozen=True):
     if_none_match: str | None = None
 
 
+class PatchOptions(Struct, forbid_unknown_fields=True, frozen=True):
+    """Settings to change; what is left out stays. null clears expiry and links, and puts
+    ``max_versions`` and ``notify_before`` back to their defaults."""
+
+    max_versions: MaxVersions | UnsetType | None = UNSET
+    expires_in: str | UnsetType | None = UNSET
+    expires_at: str | UnsetType | None = UNSET
+    rotation_policy_id: str | UnsetType | None = UNSET
+    secret_policy_id: str | UnsetType | None = UNSET
+    notify_before: Annotated[list[str], Meta(max_length=64)] | str | UnsetType | None = UNSET
+    cas: Annotated[int, Meta(ge=0, le=2**53 - 1)] | UnsetType = UNSET
+
+
+class PatchBody(Struct, forbid_unknown_fields=True, frozen=True):
+    """``metadata`` is merged at its top level: null removes a key, or all of it."""
+
+    metadata: Raw | UnsetType = UNSET
+    options: PatchOptions | UnsetType = UNSET
+
+
+class PatchSecret(Struct, frozen=True):
+    """PATCH /v1/secrets/{path}"""
+
+    path: str
+    body: PatchBody
+    if_match: str | None = None
+
+
+class RotateBody(Struct, forbid_unknown_fields=True, frozen=True):
+    """``grace_period``: a duration, 48h when left out."""
+
+    reason: Annotated[str, Meta(max_length=1024)] | None = None
+    new_value: Raw | UnsetType = UNSET
+    grace_period: str | None = None
+
+
+class RotateSecret(Struct, frozen=True):
+    """POST /v1/secrets/{path}/rotate"""
+
+    path: str
+    body: RotateBody
+    if_match: str | None = None
+
+
 class ReadSecret(Struct, frozen=True):
     """GET /v1/secrets/{path}"""
 
@@ -89,6 +133,7 @@ class SecretValue(Struct):
     secret_policy_id: str | None
     readable_until: str | None
     source: None
+    scope: str | UnsetType = UNSET
 
 
 class Created(Struct):
@@ -100,6 +145,7 @@ class Created(Struct):
     created: bool
     created_at: str
     expires_at: str | None
+    scope: str | UnsetType = UNSET
 
 
 class Updated(Struct):
@@ -110,6 +156,21 @@ class Updated(Struct):
     created: bool
     previous_version: int
     updated_at: str
+    scope: str | UnsetType = UNSET
+
+
+class Rotated(Struct):
+    """A further version that ends those before it."""
+
+    path: str
+    version: int
+    created: bool
+    previous_version: int
+    updated_at: str
+    grace_period_ends: str
+    auto_generated: bool
+    rotation_policy_id: str | None
+    scope: str | UnsetType = UNSET
 
 
 class Deleted(Struct):
@@ -120,6 +181,7 @@ class Deleted(Struct):
     permanent: bool
     version: int | UnsetType = UNSET
     recoverable_until: str | UnsetType = UNSET
+    scope: str | UnsetType = UNSET
 
 
 class StoredOptions(Struct):
@@ -153,6 +215,7 @@ class SecretInfo(Struct):
     secret_policy_id: str | None
     options: StoredOptions
     source: None
+    scope: str | UnsetType = UNSET
 
 
 class SecretItem(Struct):

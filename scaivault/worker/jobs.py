@@ -41,9 +41,19 @@ class Job:
 async def _purge(vault: Vault, caller: Caller) -> int:
     done = 0
     while not vault.closing:
-        purged = await vault.secrets.purge(caller)
+        purged = await vault.upkeep.purge(caller)
         done += purged
         if not purged:
+            break
+    return done
+
+
+async def _expiry(vault: Vault, caller: Caller) -> int:
+    done = 0
+    while not vault.closing:
+        told = await vault.upkeep.announce(caller)
+        done += told
+        if not told:
             break
     return done
 
@@ -57,7 +67,7 @@ async def _scrub(vault: Vault, caller: Caller) -> int:
     faults = await vault.gate.ask(page_faults)
     failed, after = 0, ("", "", 0)
     while not vault.closing:
-        spot, more = await vault.secrets.scrub(caller, after)
+        spot, more = await vault.upkeep.scrub(caller, after)
         failed += more
         if spot is None:
             break
@@ -130,6 +140,7 @@ async def _idle_keys(vault: Vault, caller: Caller) -> int:
 
 JOBS: Final[tuple[Job, ...]] = (
     Job("checkpoint", "audit", _checkpoint, lambda s: s.audit.checkpoint_interval * SECOND),
+    Job("expiry", "expiry", _expiry, lambda _: 10 * SECOND),
     Job("flush", "audit", _flush, lambda _: MINUTE),
     Job("forget", "expiry", _forget, lambda _: HOUR),
     Job("idle-keys", "seal", _idle_keys, lambda _: MINUTE),

@@ -91,7 +91,7 @@ async def test_methods_that_a_path_does_not_take(house: House) -> None:
     for method in ("POST", "HEAD", "OPTIONS", "TRACE", "get", ""):
         answer = await house.call(method, BASE + "a")
         assert answer.status == 405
-        allowed = ["GET", "PUT", "DELETE"]
+        allowed = ["GET", "PUT", "PATCH", "DELETE"]
         assert answer.headers["allow"] == ", ".join(allowed)
         if method != "HEAD":
             assert answer.details == {"allowed": allowed}

@@ -33,6 +33,15 @@ NARROWED = [route for route in CLOSED if route.scopes]
 # With which object of the tenant, with which body, a route succeeds; {names} as in ``prepare``.
 CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("PUT", "/v1/secrets/{path*}"): ("/v1/secrets/app/db", {"data": {}}),
+    ("PATCH", "/v1/secrets/{path*}"): ("/v1/secrets/app/db", {"metadata": {"a": 1}}),
+    ("POST", "/v1/secrets/{path*}/rotate"): ("/v1/secrets/app/db/rotate", {"new_value": {}}),
+    ("PUT", "/v1/partner/secrets/{path*}"): ("/v1/partner/secrets/app/db", {"data": {}}),
+    ("PATCH", "/v1/partner/secrets/{path*}"): (
+        "/v1/partner/secrets/app/db", {"metadata": {"a": 1}},
+    ),
+    ("POST", "/v1/partner/secrets/{path*}/rotate"): (
+        "/v1/partner/secrets/app/db/rotate", {"new_value": {}},
+    ),
     ("POST", "/v1/auth/token"): ("/v1/auth/token", "grant"),
     ("POST", "/v1/identity/service-accounts"): (
         "/v1/identity/service-accounts", {"name": "new", "scopes": ["secrets:read"]},
@@ -46,6 +55,16 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("PUT", "/v1/identity/service-accounts/{id}/roles"): (
         "/v1/identity/service-accounts/{account}/roles", {"roles": []},
     ),
+    ("POST", "/v1/identity/groups"): ("/v1/identity/groups", {"name": "new"}),
+    ("PATCH", "/v1/identity/groups/{id}"): (
+        "/v1/identity/groups/{group}", {"display_name": "x"},
+    ),
+    ("POST", "/v1/identity/groups/{id}/members"): (
+        "/v1/identity/groups/{group}/members", {"identity_id": "user:new@harbor.example"},
+    ),
+    ("GET", "/v1/identity/resolve/{identity_type}/{identity_id}"): (
+        "/v1/identity/resolve/group/{group}", None,
+    ),
     ("POST", "/v1/system/root-token"): ("/v1/system/root-token", {"passphrase": PASSPHRASE}),
 }  # fmt: skip
 # These have tests of their own: they end the vault, or take a slot or a seal first.
@@ -55,6 +74,7 @@ ELSEWHERE = re.compile(r"/v1/system/|/oauth/token|/v1/health/detailed")
 async def prepare(house: House) -> dict[str, str]:
     """One object of each kind, in the tenant that init made."""
     await house.put("app/db", {"n": 1})
+    await house.call("PUT", "/v1/partner/secrets/app/db", {"data": {"n": 1}})
     where = "/v1/identity/service-accounts"
     body = {"name": "app", "scopes": ["secrets:read"]}
     account = (await house.call("POST", where, body)).json["id"]
@@ -66,8 +86,11 @@ async def prepare(house: House) -> dict[str, str]:
     }
     token = (await house.call("POST", "/v1/auth/token", grant, token=None)).json["access_token"]
     token_id = (await house.get("/v1/auth/whoami", token=token)).json["token_id"]
+    group = (await house.call("POST", "/v1/identity/groups", {"name": "night"})).json["id"]
+    await house.call("POST", f"/v1/identity/groups/{group}/members", {"identity_id": account})
     return {
         "account": account,
+        "group": group,
         "credential": made["id"],
         "token": token_id,
         "tenant": house.made["tenant_id"],
@@ -84,7 +107,7 @@ def target(route: Route, known: dict[str, str]) -> str:
     for part, name in (
         ("service-accounts/{id}", "account"), ("tokens/{id}", "token"), ("tenants/{id}", "tenant"),
         ("partners/{id}", "partner"), ("slots/{id}", "account"), ("{credential_id}", "credential"),
-        ("{tenant_id}", "tenant"),
+        ("{tenant_id}", "tenant"), ("groups/{id}", "group"), ("{identity_id}", "account"),
     ):  # fmt: skip
         given = part if part.startswith("{") else "{id}"
         path = path.replace(part, part.replace(given, known[name]))
@@ -114,7 +137,7 @@ def test_every_other_route_asks_for_a_scope_or_only_tells_of_the_caller() -> Non
     free = {named(route) for route in CLOSED if not route.scopes}
     assert free == {
         "GET /v1/auth/whoami", "GET /v1/auth/tokens/{id}", "DELETE /v1/auth/tokens/{id}",
-        "GET /v1/identity/service-accounts/{id}/roles",
+        "GET /v1/identity/service-accounts/{id}/roles", "GET /v1/identity/roles",
     }  # fmt: skip
 
 
@@ -176,7 +199,7 @@ async def test_a_success_leaves_one_row(house: House, route: Route) -> None:
     action = "auth_login" if route.path == "/v1/auth/token" else route.action
     assert [(row["action"], row["success"]) for row in rows] == [(action, True)]
     assert rows[0]["secret_path"] == ("app/db" if "{path*}" in route.path else None)
-    assert rows[0]["tenant_id"] == known["tenant"]
+    assert rows[0]["tenant_id"] == (None if route.partner else known["tenant"])
     assert rows[0]["source_ip"] == "127.0.0.1"
 
 

@@ -151,7 +151,7 @@ async def test_the_purge_is_recorded_as_such(house: House) -> None:
     await two_versions(house)
     await house.delete(PATH)
     house.clock.advance(30 * DAY)
-    await house.vault.secrets.purge(house.vault.internal("purge"))
+    await house.vault.upkeep.purge(house.vault.internal("purge"))
     row = (await house.rows(action="delete"))[-1]
     assert (row["identity_type"], row["identity_id"]) == ("system", "system:purge")
     assert row["extra_data"] == {"permanent": True, "purge": True, "version_count": 2}

@@ -80,7 +80,7 @@ async def grace(house: House, version: int, until: int) -> None:
         )
 
     await house.vault.gate.change(house.vault.internal("test"), Act("write"), bound)
-    house.vault.secrets.shelf.clear()
+    house.vault.values.shelf.clear()
 
 
 async def test_a_version_whose_grace_is_over_cannot_be_read_nor_become_current(
@@ -164,7 +164,7 @@ async def test_the_purge(house: House, late: int, left: list[int]) -> None:
     await house.vault.flush()
     await house.delete(PATH)
     house.clock.advance(30 * DAY + late)
-    await house.vault.secrets.purge(house.vault.internal("purge"))
+    await house.vault.upkeep.purge(house.vault.internal("purge"))
     assert await stored(house) == left
 
 

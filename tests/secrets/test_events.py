@@ -92,7 +92,7 @@ async def test_the_purge(house: House) -> None:
     await house.delete("b")
     house.clock.advance(30 * DAY)
     await house.put("b", {})
-    await house.vault.secrets.purge(house.vault.internal("purge"))
+    await house.vault.upkeep.purge(house.vault.internal("purge"))
     gone = {"version_count": 1, "deleted_by": "system:purge", "permanent": True}
     last = (await house.events())[4:]
     assert [(event["event_type"], event["path"]) for event in last] == [

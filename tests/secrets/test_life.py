@@ -156,7 +156,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def purge(self) -> None:
         vault = self.house.vault
-        self.running.run(vault.secrets.purge(vault.internal("purge")))
+        self.running.run(vault.upkeep.purge(vault.internal("purge")))
         for path in [path for path in self.model if self.kept(path) is None]:
             del self.model[path]
 

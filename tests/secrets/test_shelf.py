@@ -15,7 +15,7 @@ KEY = ("tnt_1", "app/db")
 
 
 def row(house: House) -> Stored:
-    found = house.vault.secrets.shelf.get((house.made["tenant_id"], "app/db"))
+    found = house.vault.values.shelf.get((house.made["tenant_id"], "app/db"))
     assert found is not None
     return found
 

@@ -151,7 +151,7 @@ async def test_keys_of_tenants_are_their_own(house: House, places: Places) -> No
         )
 
     await house.vault.database.alone(swap)
-    house.vault.secrets.shelf.clear()
+    house.vault.values.shelf.clear()
     answer = await house.get(f"/v1/t/{places.near}/secrets/a/b")
     assert (answer.status, answer.code) == (500, "internal_error")
     assert (await house.read("a/b")).json["data"] == {"x": 1}
