@@ -1,0 +1,91 @@
+"""An HTTP client that connects to checked addresses only: no proxies of the environment, no
+redirects, TLS from 1.2 on, certificates checked by name against the host's roots."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final, NamedTuple
+
+import httpx
+
+from scaivault.outbound.addresses import AddressRefused
+from scaivault.outbound.guard import Guard, Unresolved
+from scaivault.outbound.targets import parse_target
+
+
+class PinnedTransport(httpx.AsyncBaseTransport):
+    """Sends each request to an address that was checked for it.
+
+    One pool for each host: connections are found again by address, and two names may share one,
+    whose certificate was checked for the first of them only."""
+
+    def __init__(self, guard: Guard, context: ssl.SSLContext) -> None:
+        self._guard: Final = guard
+        self._context: Final = context
+        self._pools: Final[dict[str, httpx.AsyncHTTPTransport]] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            target = parse_target(str(request.url))
+            address = (await self._guard.addresses(target))[0]
+        except (ValueError, AddressRefused) as refused:
+            raise httpx.UnsupportedProtocol(str(refused), request=request) from refused
+        except Unresolved as fault:
+            raise httpx.ConnectError(str(fault), request=request) from fault
+        pinned = httpx.Request(
+            request.method,
+            request.url.copy_with(host=str(address)),
+            headers=request.headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": target.host},
+        )
+        pool = self._pools.get(target.host)
+        if pool is None:
+            pool = self._pools[target.host] = httpx.AsyncHTTPTransport(
+                verify=self._context, trust_env=False
+            )
+        return await pool.handle_async_request(pinned)
+
+    async def aclose(self) -> None:
+        for pool in self._pools.values():
+            await pool.aclose()
+
+
+def tls_context() -> ssl.SSLContext:
+    """The host's roots, TLS 1.2 or newer."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def client(guard: Guard, *, seconds: float) -> httpx.AsyncClient:
+    """For one task; close it afterwards. ``seconds``: for each step of a request."""
+    return httpx.AsyncClient(
+        transport=PinnedTransport(guard, tls_context()),
+        timeout=seconds,
+        trust_env=False,
+        follow_redirects=False,
+        headers={"user-agent": "scaivault"},
+    )
+
+
+class Answer(NamedTuple):
+    """What came back; header names as ``httpx`` compares them, without case."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+async def send(http: httpx.AsyncClient, request: httpx.Request, limit: int) -> Answer:
+    """One request; ``httpx.HTTPError`` when there is no whole answer of at most ``limit`` bytes."""
+    response = await http.send(request, stream=True)
+    try:
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > limit:
+                raise httpx.DecodingError("the answer is too long", request=request)
+        return Answer(response.status_code, response.headers, bytes(body))
+    finally:
+        await response.aclose()
