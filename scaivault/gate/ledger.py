@@ -89,6 +89,9 @@ class LedgerUnit(Unit):
         self.started = started
         self.records = records
 
+    def placed(self, connection: Connection, seq: int) -> None:
+        """The first row's number is ``seq``; still inside the transaction."""
+
     def refused(self, code: str) -> None:
         """Turn the rows into one that says the request was refused."""
         first = self.records[0]
@@ -142,6 +145,7 @@ class Ledger:
             if not isinstance(unit, LedgerUnit):
                 continue
             duration = max(0, (now - unit.started) // 1_000_000)
+            unit.placed(connection, seq + 1)
             for entry in unit.records:
                 seq += 1
                 entry.seq = seq

@@ -24,7 +24,8 @@ class Transaction:
     """Handed to a change by the gate."""
 
     __slots__ = (
-        "_first", "_gate", "after", "caller", "connection", "extra", "instead", "now", "records",
+        "_first", "_gate", "after", "caller", "connection", "extra", "instead", "now", "placing",
+        "records",
     )  # fmt: skip
 
     def __init__(
@@ -39,6 +40,7 @@ class Transaction:
         self.records: Final[list[Record]] = []
         self.after: Final[list[Callable[[], None]]] = []
         self.instead: Final[list[Callable[[], None]]] = []
+        self.placing: Final[list[Callable[[Connection, int], None]]] = []
 
     # -- rows ----------------------------------------------------------------------------------
 
@@ -96,6 +98,11 @@ class Transaction:
             identity_id=caller.identity_id,
             request_id=caller.request_id,
         )
+
+    def numbered(self, function: Callable[[Connection, int], None]) -> None:
+        """Call inside the same transaction once the change's ledger row has its number. A failure
+        there takes the whole group along: nothing may fail in it but the file itself."""
+        self.placing.append(function)
 
     def then(self, function: Callable[[], None]) -> None:
         """Call on the event loop once this is on disk, before the answer (cache upkeep)."""
