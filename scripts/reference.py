@@ -49,7 +49,7 @@ MEANING: Final = {
     "version_not_found": "The secret has no such version, or it cannot be read any more.",
     "tenant_not_found": "There is no such tenant.",
     "partner_not_found": "There is no such partner.",
-    "identity_not_found": "There is no such service account.",
+    "identity_not_found": "There is no such service account or group.",
     "credential_not_found": "The service account has no such credential.",
     "token_not_found": "There is no such token, or none that is yours to see.",
     "slot_not_found": "There is no such slot. `operator slots list` shows them.",

@@ -21,8 +21,12 @@ from scaivault.http.possible import codes
 from scaivault.http.routes import Route
 from scaivault.identity import Identity
 from scaivault.identity.accounts import Accounts
+from scaivault.identity.directory import Directory
+from scaivault.identity.groups import Groups
+from scaivault.identity.members import Members
 from scaivault.identity.published import Published
 from scaivault.secrets import Secrets
+from scaivault.secrets.facts import Facts
 from scaivault.system.health import Health
 from scaivault.system.jobs import Jobs
 from scaivault.system.keys import Keys
@@ -32,10 +36,14 @@ from scaivault.system.slots import Slots
 Json = dict[str, Any]
 
 ROOMS: Final[dict[str, type]] = {
+    "facts": Facts,
     "secrets": Secrets,
     "identity": Identity,
     "published": Published,
     "accounts": Accounts,
+    "groups": Groups,
+    "members": Members,
+    "directory": Directory,
     "audit": Audit,
     "system": System,
     "slots": Slots,

@@ -9,14 +9,17 @@ import os
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from msgspec import UNSET
+
 from scaivault.clock import SECOND, instant, instant_or_none
 from scaivault.crypto import codes
 from scaivault.errors import Refusal
-from scaivault.gate.caller import PARTNER_ADMIN, RANK, SUPER_ADMIN, TENANT_ADMIN, Caller, Principal
+from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN, TENANT_ADMIN, Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import model, store
+from scaivault.identity import groups_store, members, model, names, store
 from scaivault.identity.model import Account, Credential
+from scaivault.identity.reach import Reach, holder
 from scaivault.identity.room import Identity
 from scaivault.ids import random_id
 from scaivault.seal.keyring import Keyring
@@ -38,17 +41,20 @@ class Accounts:
         self._keyring: Final = keyring
         self._identity: Final = identity
         self._tenancy: Final = tenancy
+        self._reach: Final = Reach(tenancy)
 
     # -- accounts ------------------------------------------------------------------------------
 
     async def create(self, caller: Caller, request: wire.NewAccount) -> wire.Account:
         """A service account in the caller's tenant, or in one that his role reaches."""
         body = request.body
-        principal = _holder(caller, TENANT_ADMIN)
+        principal = holder(caller, TENANT_ADMIN)
         if body.tenant_id is not None:
             self._tenancy.resolve(caller, body.tenant_id)
         scopes = model.check_scopes(body.scopes, principal)
-        identity_id = model.check_name(body.name)
+        identity_id = names.made("sa", body.name)
+        display_name = body.display_name or body.name
+        names.check_display_name(display_name)
 
         def create(tx: Transaction) -> wire.Account:
             tenant = caller.tenant
@@ -57,19 +63,20 @@ class Accounts:
                     "already_exists", "a service account has this name already", field="name"
                 )
             account = Account(
-                tenant, random_id("sa_"), identity_id, body.display_name or body.name,
+                tenant, random_id("sa_"), identity_id, display_name,
                 model.ACTIVE, scopes, (), tx.now,
             )  # fmt: skip
             store.put_account(tx, account)
+            members.join(tx, tenant, identity_id, body.groups)
             tx.note(object_type="service_account", object_id=account.id)
-            return model.account_info(account, 0, None)
+            return _info(tx.connection, account, tx.now)
 
         return await self.gate.change(caller, Act("identity_create"), create)
 
     def found(self, tx: Transaction, tenant_id: str, name: str, role: str) -> Account:
         """The first account of a new vault."""
         account = Account(
-            tenant_id, random_id("sa_"), model.check_name(name), name, model.ACTIVE,
+            tenant_id, random_id("sa_"), names.made("sa", name), name, model.ACTIVE,
             ("admin",), (role,), tx.now,
         )  # fmt: skip
         store.put_account(tx, account)
@@ -88,7 +95,7 @@ class Accounts:
         """What ``shown`` makes of an account; the ledger names the account's tenant."""
 
         def question(db: Connection) -> tuple[T, str]:
-            account = self._find(db, caller, wanted)
+            account = self._reach.account(db, caller, wanted)
             return shown(db, account), account.tenant_id
 
         async def look() -> T:
@@ -113,48 +120,51 @@ class Accounts:
             return wire.AccountPage([_info(db, account, caller.now) for account in found], total)
 
         async def look() -> wire.AccountPage:
-            if not self._tenancy.sees(_holder(caller, None), request.tenant_id):
-                raise Refusal(
-                    "tenant_not_found", "there is no such tenant", tenant_id=request.tenant_id[:64]
-                )
-            self._tenancy.concern(caller, request.tenant_id)
+            self._reach.tenant(caller, request.tenant_id)
             return await self.gate.ask(question)
 
         return await self.gate.read(caller, Act("identity_read"), look)
 
     async def change(self, caller: Caller, request: wire.ChangeAccount) -> wire.Account:
-        """New scopes, name shown or status; what is taken away ends in live tokens too."""
-        principal = _holder(caller, TENANT_ADMIN)
+        """New scopes, groups, name shown or status; what is taken away ends in live tokens too."""
+        principal = holder(caller, TENANT_ADMIN)
         sent = {name: getattr(request.body, name) for name in ("display_name", "status")}
         sent = {name: value for name, value in sent.items() if isinstance(value, str)}
-        scopes = request.body.scopes
+        scopes, groups = request.body.scopes, request.body.groups
+        if "display_name" in sent:
+            names.check_display_name(sent["display_name"])
 
         def change(tx: Transaction) -> wire.Account:
-            account = self._below(tx, caller, request.id)
+            account = self._reach.account_below(tx, caller, request.id)
             account = account._replace(**sent)
             if isinstance(scopes, list):
                 account = account._replace(scopes=model.check_scopes(scopes, principal))
             _check_last(tx, account)
             store.put_account(tx, account)
+            if groups is not UNSET:
+                members.join(tx, account.tenant_id, account.identity_id, groups or ())
             if account.status != model.ACTIVE:
                 store.end_access(tx, account)
             tx.note(object_type="service_account", object_id=account.id)
-            tx.note(changed=[*sent, *(["scopes"] if isinstance(scopes, list) else [])])
+            tx.note(changed=[*sent, *_sent(scopes=scopes, groups=groups)])
             tx.then(self._identity.forget)
             return _info(tx.connection, account, tx.now)
 
         return await self.gate.change(caller, Act("identity_update"), change)
 
     async def delete(self, caller: Caller, request: wire.AccountId) -> None:
-        """End an account with its tokens and credentials; its name is never given out again."""
-        _holder(caller, TENANT_ADMIN)
+        """End an account with its tokens, credentials, memberships and bindings; its name is never
+        given out again."""
+        holder(caller, TENANT_ADMIN)
 
         def delete(tx: Transaction) -> None:
-            account = self._below(tx, caller, request.id)
+            account = self._reach.account_below(tx, caller, request.id)
             account = account._replace(status="DELETED", roles=(), scopes=())
             _check_last(tx, account)
             store.put_account(tx, account)
             store.end_access(tx, account)
+            groups_store.drop_memberships(tx, account.tenant_id, account.identity_id)
+            self._identity.on_deleted(tx, account.tenant_id, account.identity_id)
             tx.note(object_type="service_account", object_id=account.id)
             tx.then(self._identity.forget)
 
@@ -164,14 +174,14 @@ class Accounts:
 
     async def add_credential(self, caller: Caller, request: wire.NewCredential) -> wire.NewSecret:
         """A further client secret, told once; at most five at a time."""
-        _holder(caller, TENANT_ADMIN)
+        holder(caller, TENANT_ADMIN)
         body = request.body
         life = None
         if body.expires_in is not None:
             life = duration_field("expires_in", body.expires_in) * SECOND
 
         def add(tx: Transaction) -> wire.NewSecret:
-            account = self._below(tx, caller, request.id)
+            account = self._reach.account_below(tx, caller, request.id)
             if len(_alive(tx.connection, account, tx.now)) >= model.CREDENTIALS_MAX:
                 raise Refusal(
                     "invalid_state",
@@ -198,7 +208,7 @@ class Accounts:
 
     async def credentials(self, caller: Caller, request: wire.AccountId) -> wire.CredentialList:
         """The live credentials of an account."""
-        _holder(caller, TENANT_ADMIN)
+        holder(caller, TENANT_ADMIN)
 
         def shown(db: Connection, account: Account) -> wire.CredentialList:
             return wire.CredentialList(
@@ -219,10 +229,10 @@ class Accounts:
 
     async def drop_credential(self, caller: Caller, request: wire.CredentialId) -> None:
         """End a credential and the tokens it gave."""
-        _holder(caller, TENANT_ADMIN)
+        holder(caller, TENANT_ADMIN)
 
         def drop(tx: Transaction) -> None:
-            account = self._below(tx, caller, request.id)
+            account = self._reach.account_below(tx, caller, request.id)
             if not store.drop_credential(tx, account.id, request.credential_id):
                 raise Refusal(
                     "credential_not_found",
@@ -241,7 +251,7 @@ class Accounts:
 
     async def roles(self, caller: Caller, request: wire.AccountId) -> wire.Roles:
         """The admin roles of an account; one's own with any token."""
-        principal = _holder(caller, None)
+        principal = holder(caller)
 
         def shown(_db: Connection, account: Account) -> wire.Roles:
             if not _is_self(principal, account) and principal.scopes.isdisjoint(_READERS):
@@ -256,7 +266,7 @@ class Accounts:
 
     async def change_roles(self, caller: Caller, request: wire.ChangeRoles) -> wire.Roles:
         """Set the whole list of an account's admin roles."""
-        principal = _holder(caller, PARTNER_ADMIN)
+        principal = holder(caller, PARTNER_ADMIN)
         roles = model.check_roles(request.body.roles)
         if SUPER_ADMIN in roles and SUPER_ADMIN not in principal.roles:
             raise Refusal(
@@ -264,7 +274,7 @@ class Accounts:
             )
 
         def change(tx: Transaction) -> wire.Roles:
-            before = self._below(tx, caller, request.id)
+            before = self._reach.account_below(tx, caller, request.id)
             after = before._replace(roles=roles)
             if _is_self(principal, before) and after.rank > before.rank:
                 raise Refusal("forbidden", "nobody raises himself", reason="self_elevation")
@@ -277,47 +287,6 @@ class Accounts:
             return wire.Roles(after.id, list(roles), instant(tx.now), author)
 
         return await self.gate.change(caller, Act("role_change"), change)
-
-    # -- finding -------------------------------------------------------------------------------
-
-    def _find(self, db: Connection, caller: Caller, wanted: str) -> Account:
-        """An account by either id in a tenant that the caller reaches; else it is not there."""
-        principal = _holder(caller, None)
-        if wanted.startswith("sa:"):
-            account = store.account_by_identity(db, caller.tenant, wanted)
-        else:
-            account = store.account_by_id(db, wanted)
-        if (
-            account is None
-            or account.status == "DELETED"
-            or not self._tenancy.sees(principal, account.tenant_id)
-        ):
-            raise Refusal(
-                "identity_not_found", "there is no such service account", identity_id=wanted[:128]
-            )
-        return account
-
-    def _below(self, tx: Transaction, caller: Caller, wanted: str) -> Account:
-        """An account that does not rank above the caller, for a change."""
-        account = self._find(tx.connection, caller, wanted)
-        if account.rank > _holder(caller, None).rank:
-            raise Refusal(
-                "forbidden",
-                "this account ranks above you",
-                required_role=max(account.roles, key=lambda role: RANK[role]),
-            )
-        tx.concern(account.tenant_id, self._tenancy.tenants[account.tenant_id].partner_id)
-        return account
-
-
-def _holder(caller: Caller, role: str | None) -> Principal:
-    """The caller's principal, who must hold ``role`` or a higher one."""
-    principal = caller.principal
-    if principal is None:
-        raise Refusal("authentication_required", "this call needs a token")
-    if role is not None and principal.rank < RANK[role]:
-        raise Refusal("forbidden", f"this call takes the role {role}", required_role=role)
-    return principal
 
 
 def _is_self(principal: Principal, account: Account) -> bool:
@@ -335,7 +304,12 @@ def _alive(db: Connection, account: Account, now: int) -> list[Credential]:
 
 def _info(db: Connection, account: Account, now: int) -> wire.Account:
     seen = store.last_seen(db, account.tenant_id, account.identity_id)
-    return model.account_info(account, len(_alive(db, account, now)), seen)
+    groups = groups_store.direct_groups(db, account.tenant_id, account.identity_id)
+    return model.account_info(account, groups, len(_alive(db, account, now)), seen)
+
+
+def _sent(**fields: object) -> list[str]:
+    return [name for name, value in fields.items() if value is not UNSET]
 
 
 def _check_last(tx: Transaction, after: Account) -> None:

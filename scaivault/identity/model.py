@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Final, NamedTuple
 
 from scaivault.clock import instant, instant_or_none
@@ -38,8 +37,6 @@ PAT: Final = "personal_access_token"
 CLIENT_CREDENTIALS: Final = "client_credentials"
 ACTIVE: Final = "ACTIVE"
 CREDENTIALS_MAX: Final = 5
-
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}\Z")
 
 
 class Account(NamedTuple):
@@ -93,13 +90,6 @@ def unpack(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
 
 
-def check_name(name: str) -> str:
-    """The canonical id of a service account called ``name``."""
-    if not _NAME.match(name):
-        raise faults({"name": "must be 1 to 128 of a-z 0-9 . _ - and start with a letter or digit"})
-    return f"sa:{name}"
-
-
 def check_scopes(scopes: list[str], holder: Principal) -> tuple[str, ...]:
     """Known words, each once, none beyond what ``holder`` has."""
     unknown = [scope for scope in scopes if scope not in SCOPES]
@@ -144,7 +134,10 @@ def token_info(token: Token, now: int) -> wire.TokenInfo:
     )
 
 
-def account_info(account: Account, credentials: int, last_seen: int | None) -> wire.Account:
+def account_info(
+    account: Account, groups: list[str], credentials: int, last_seen: int | None
+) -> wire.Account:
+    """``groups``: record ids of those it is itself a member of."""
     return wire.Account(
         id=account.id,
         identity_id=account.identity_id,
@@ -153,7 +146,7 @@ def account_info(account: Account, credentials: int, last_seen: int | None) -> w
         display_name=account.display_name,
         status=account.status,
         scopes=list(account.scopes),
-        groups=[],
+        groups=groups,
         roles=list(account.roles),
         issuer="local",
         credentials_active=credentials,

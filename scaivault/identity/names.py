@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from scaivault.errors import faults
+from scaivault.wire.names import name_fault
+
 USER: Final = "user"
 SERVICE_ACCOUNT: Final = "service_account"
 GROUP: Final = "group"
@@ -17,9 +20,18 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}\Z")
 _USER_LONGEST: Final = 320  # RFC 3696, erratum 1690: 64 + 1 + 255
 
 
-def is_name(text: str) -> bool:
-    """What may stand behind ``sa:`` and ``group:``."""
-    return _NAME.match(text) is not None
+def made(prefix: str, name: str) -> str:
+    """The canonical id of a new identity; 422 for a name that is none."""
+    if not _NAME.match(name):
+        raise faults({"name": "must be 1 to 128 of a-z 0-9 . _ - and start with a letter or digit"})
+    return f"{prefix}:{name}"
+
+
+def check_display_name(text: str) -> None:
+    """422 for a text that people could not tell from another by looking at it."""
+    fault = name_fault(text)
+    if fault is not None:
+        raise faults({"display_name": fault})
 
 
 def canonical(reference: str) -> tuple[str, str] | None:
@@ -32,7 +44,7 @@ def canonical(reference: str) -> tuple[str, str] | None:
     if kind is None or not colon:
         return None
     if kind != USER:
-        return (kind, f"{prefix}:{name}") if is_name(name) else None
+        return (kind, f"{prefix}:{name}") if _NAME.match(name) else None
     name = name.strip()
     if not 0 < len(name) <= _USER_LONGEST or not name.isprintable() or " " in name:
         return None

@@ -7,18 +7,20 @@ from __future__ import annotations
 import hmac
 import os
 import re
+from collections.abc import Callable
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from scaivault.clock import MINUTE, instant
 from scaivault.crypto import codes
 from scaivault.errors import Refusal
-from scaivault.gate.caller import RANK, Caller, Principal
+from scaivault.gate.caller import RANK, TENANT_ADMIN, Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import model, store
+from scaivault.identity import groups_store, model, store
 from scaivault.identity.issuer import SKEW, Issuer
 from scaivault.identity.model import Account, Token
+from scaivault.identity.reach import check_rank, holder
 from scaivault.ids import random_id
 from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
@@ -38,6 +40,14 @@ def _no_client() -> Refusal:
     return Refusal("token_invalid", "client_id and client_secret do not fit together")
 
 
+class _Held(NamedTuple):
+    """A token's row, whose it is, and the groups that count for him, all of one instant."""
+
+    token: Token
+    account: Account | None
+    groups: tuple[str, ...]
+
+
 class Identity:
     """One per open vault."""
 
@@ -49,6 +59,8 @@ class Identity:
         self._salt: Final = os.urandom(32)
         self._known: dict[bytes, tuple[Principal, int]] = {}
         self._changes = 0
+        # (tx, tenant_id, canonical id): what other rooms keep of an identity that is deleted.
+        self.on_deleted: Callable[[Transaction, str, str], None] = lambda _tx, _tenant, _id: None
         self.used: dict[str, int] = {}
 
     # -- authentication ------------------------------------------------------------------------
@@ -92,32 +104,23 @@ class Identity:
         if not codes.is_token(codes.TOKEN, token):
             raise _unknown()
 
-        def question(db: Connection) -> tuple[Token | None, Account | None]:
-            row = store.token_by_hash(db, hashed)
-            if row is None:
-                return None, None
-            return row, store.account_by_identity(db, row.tenant_id, row.identity_id)
-
-        row, account = await self.gate.ask(question)
-        principal = self._principal(row, account)
+        principal = self._principal(
+            await self.gate.ask(lambda db: _held(db, store.token_by_hash(db, hashed)))
+        )
         return principal, principal.expires_at
 
     async def _issued(self, token: str, now: int) -> tuple[Principal, int]:
         claims = self.issuer.verify(token, now)
 
-        def question(db: Connection) -> tuple[Token | None, Account | None]:
-            return (
-                store.token_by_id(db, claims.token_id),
-                store.account_by_identity(db, claims.tenant_id, claims.identity_id),
-            )
-
-        row, account = await self.gate.ask(question)
-        principal = self._principal(row, account)
+        principal = self._principal(
+            await self.gate.ask(lambda db: _held(db, store.token_by_id(db, claims.token_id)))
+        )
         return principal, claims.expires_at + SKEW
 
-    def _principal(self, row: Token | None, account: Account | None) -> Principal:
-        if row is None:
+    def _principal(self, held: _Held | None) -> Principal:
+        if held is None:
             raise _unknown()
+        row, account = held.token, held.account
         if row.revoked_at is not None or account is None or account.status != model.ACTIVE:
             raise Refusal("token_revoked", "this token was revoked; get a new one")
         tenant = self._tenancy.tenants.get(row.tenant_id)
@@ -137,13 +140,14 @@ class Identity:
             issuer="local",
             issued_at=row.created_at,
             expires_at=row.expires_at,
+            groups=held.groups,
         )
 
     # -- who am I ------------------------------------------------------------------------------
 
     async def whoami(self, caller: Caller, _request: wire.Nothing) -> wire.WhoAmI:
         """The caller's own identity and rights."""
-        principal = _principal_of(caller)
+        principal = holder(caller)
 
         async def look() -> wire.WhoAmI:
             return model.whoami(principal)
@@ -169,7 +173,7 @@ class Identity:
 
         def revoke(tx: Transaction) -> None:
             row = self._reachable(tx.connection, caller, request.id)
-            _check_rank(tx, caller, row)
+            _check_owner(tx, caller, row)
             tx.concern(*self._tenancy.places(row.tenant_id))
             store.revoke_token(tx, row.id)
             tx.note(token_id=row.id)
@@ -200,14 +204,15 @@ class Identity:
         return text, row
 
     def _reachable(self, db: Connection, caller: Caller, token_id: str) -> Token:
-        """A token that the caller may see; anything else is simply not there."""
-        principal = _principal_of(caller)
+        """A token that the caller may see: his own, or with ``identity:admin`` and the rank in its
+        tenant another's. Anything else is simply not there."""
+        principal = holder(caller)
         row = store.token_by_id(db, principal.token_id if token_id == "self" else token_id)
         if row is not None:
-            administers = not principal.scopes.isdisjoint(("identity:admin", "admin"))
-            if _is_own(principal, row) or (
-                administers and self._tenancy.sees(principal, row.tenant_id)
-            ):
+            scope = not principal.scopes.isdisjoint(("identity:admin", "admin"))
+            ranks = principal.rank >= RANK[TENANT_ADMIN]
+            sees = self._tenancy.sees(principal, row.tenant_id)
+            if _is_own(principal, row) or (scope and ranks and sees):
                 return row
         raise Refusal("token_not_found", "there is no such token", id=token_id[:64])
 
@@ -300,10 +305,12 @@ class Identity:
         return len(used)
 
 
-def _principal_of(caller: Caller) -> Principal:
-    if caller.principal is None:
-        raise Refusal("authentication_required", "this call needs a token")
-    return caller.principal
+def _held(db: Connection, token: Token | None) -> _Held | None:
+    if token is None:
+        return None
+    place = (token.tenant_id, token.identity_id)
+    groups = groups_store.effective(db, *place)
+    return _Held(token, store.account_by_identity(db, *place), groups)
 
 
 def _is_own(principal: Principal, row: Token) -> bool:
@@ -311,18 +318,12 @@ def _is_own(principal: Principal, row: Token) -> bool:
     return (principal.tenant_id, principal.identity_id) == (row.tenant_id, row.identity_id)
 
 
-def _check_rank(tx: Transaction, caller: Caller, row: Token) -> None:
+def _check_owner(tx: Transaction, caller: Caller, row: Token) -> None:
     """Nobody ends a token of somebody who ranks above."""
-    principal = _principal_of(caller)
-    if _is_own(principal, row):
-        return
+    principal = holder(caller)
     account = store.account_by_identity(tx.connection, row.tenant_id, row.identity_id)
-    if account is not None and account.rank > principal.rank:
-        raise Refusal(
-            "forbidden",
-            "this token belongs to somebody who ranks above you",
-            required_role=max(account.roles, key=lambda role: RANK[role]),
-        )
+    if account is not None and not _is_own(principal, row):
+        check_rank(principal, account)
 
 
 def _granted(asked: str | None, account: Account) -> tuple[str, ...]:

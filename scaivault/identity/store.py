@@ -80,6 +80,16 @@ def super_admins(tx: Transaction) -> int:
     return int(row[0])
 
 
+def role_holders(db: Connection) -> list[tuple[str, tuple[str, ...], str, str]]:
+    """(identity, roles, tenant, partner) of every account with an admin role."""
+    rows = db.execute(
+        "SELECT a.identity_id, a.roles, a.tenant_id, t.partner_id FROM service_account a"
+        " JOIN tenant t ON t.id = a.tenant_id WHERE a.roles <> '[]' AND a.status <> 'DELETED'"
+        " ORDER BY a.identity_id, a.tenant_id"
+    )
+    return [(identity, unpack(roles), tenant, partner) for identity, roles, tenant, partner in rows]
+
+
 # -- credentials -------------------------------------------------------------------------------
 
 

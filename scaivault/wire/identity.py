@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Reference = Annotated[str, Meta(min_length=1, max_length=400)]
+References = Annotated[list[Reference], Meta(max_length=100)]
 
 
 class Nothing(Struct, frozen=True):
@@ -119,6 +121,7 @@ class AccountBody(Struct, forbid_unknown_fields=True, frozen=True):
     name: str
     scopes: Annotated[list[str], Meta(min_length=1, max_length=64)]
     display_name: Name | None = None
+    groups: References = []
     tenant_id: str | None = None
 
 
@@ -129,11 +132,12 @@ class NewAccount(Struct, frozen=True):
 
 
 class AccountPatch(Struct, forbid_unknown_fields=True, frozen=True):
-    """What can change about a service account."""
+    """What can change about a service account; ``groups`` is the whole list."""
 
     scopes: Annotated[list[str], Meta(min_length=1, max_length=64)] | UnsetType = UNSET
     display_name: Name | UnsetType = UNSET
     status: Literal["ACTIVE", "SUSPENDED"] | UnsetType = UNSET
+    groups: References | UnsetType | None = UNSET
 
 
 class ChangeAccount(Struct, frozen=True):
@@ -160,7 +164,7 @@ class ListAccounts(Struct, frozen=True):
 
 
 class Account(Struct):
-    """A service account."""
+    """A service account; ``groups`` are those it is itself a member of, by record id."""
 
     id: str
     identity_id: str

@@ -1,0 +1,93 @@
+"""Which identities a caller sees, and which of them he may change.
+
+What lies outside is simply not there. Nobody changes, deletes, gives credentials to or revokes an
+identity that ranks above himself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from scaivault.errors import Refusal
+from scaivault.gate.caller import RANK, Caller, Principal
+from scaivault.gate.transaction import Transaction
+from scaivault.identity import groups_store, store
+from scaivault.identity.groups_store import Group
+from scaivault.identity.model import Account
+from scaivault.storage.file import Connection
+from scaivault.tenancy import Tenancy
+
+
+def holder(caller: Caller, role: str | None = None) -> Principal:
+    """The caller's principal, who must hold ``role`` or a higher one."""
+    principal = caller.principal
+    if principal is None:
+        raise Refusal("authentication_required", "this call needs a token")
+    if role is not None and principal.rank < RANK[role]:
+        raise Refusal("forbidden", f"this call takes the role {role}", required_role=role)
+    return principal
+
+
+def check_rank(principal: Principal, account: Account) -> None:
+    """``forbidden`` when the account ranks above the caller."""
+    if account.rank > principal.rank:
+        raise Refusal(
+            "forbidden",
+            "this identity ranks above you",
+            required_role=max(account.roles, key=lambda role: RANK[role]),
+        )
+
+
+def not_found(reference: str) -> Refusal:
+    """404 for an identity that is not there, or not the caller's to see."""
+    return Refusal("identity_not_found", "there is no such identity", identity_id=reference[:128])
+
+
+class Reach:
+    """Finds what a verb names, by record id or canonical id. A canonical id is one of the tenant
+    acted upon; a record id may be of any tenant that the caller's role covers."""
+
+    def __init__(self, tenancy: Tenancy) -> None:
+        self._tenancy: Final = tenancy
+
+    def account(self, db: Connection, caller: Caller, wanted: str) -> Account:
+        """A service account, to look at."""
+        if wanted.startswith("sa:"):
+            account = store.account_by_identity(db, caller.tenant, wanted)
+        else:
+            account = store.account_by_id(db, wanted)
+        if account is None or account.status == "DELETED" or not self._sees(caller, account):
+            raise not_found(wanted)
+        return account
+
+    def account_below(self, tx: Transaction, caller: Caller, wanted: str) -> Account:
+        """A service account that does not rank above the caller, to change."""
+        account = self.account(tx.connection, caller, wanted)
+        check_rank(holder(caller), account)
+        tx.concern(*self._tenancy.places(account.tenant_id))
+        return account
+
+    def group(self, db: Connection, caller: Caller, wanted: str) -> Group:
+        """A group, to look at."""
+        if wanted.startswith("group:"):
+            group = groups_store.group_by_identity(db, caller.tenant, wanted)
+        else:
+            group = groups_store.group_by_id(db, wanted)
+        if group is None or group.deleted_at is not None or not self._sees(caller, group):
+            raise not_found(wanted)
+        return group
+
+    def group_to_change(self, tx: Transaction, caller: Caller, wanted: str) -> Group:
+        """A group, to change; the ledger names its tenant and the group."""
+        group = self.group(tx.connection, caller, wanted)
+        tx.concern(*self._tenancy.places(group.tenant_id))
+        tx.note(object_type="group", object_id=group.id)
+        return group
+
+    def tenant(self, caller: Caller, tenant_id: str) -> None:
+        """A tenant, to list what is in it: the ledger names it."""
+        if not self._tenancy.sees(holder(caller), tenant_id):
+            raise Refusal("tenant_not_found", "there is no such tenant", tenant_id=tenant_id[:64])
+        self._tenancy.concern(caller, tenant_id)
+
+    def _sees(self, caller: Caller, found: Account | Group) -> bool:
+        return self._tenancy.sees(holder(caller), found.tenant_id)
