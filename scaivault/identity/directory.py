@@ -1,23 +1,23 @@
-"""Who somebody is, and which admin roles there are."""
+"""Who an id stands for, and which roles there are."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from scaivault.gate.caller import PARTNER_ADMIN, RANK, SUPER_ADMIN, TENANT_ADMIN, Caller, Principal
+from scaivault.gate.caller import PARTNER_ADMIN, RANK, SUPER_ADMIN, TENANT_ADMIN, Caller
 from scaivault.gate.gate import Act, Gate
-from scaivault.identity import groups_store, names
-from scaivault.identity.model import ACTIVE
+from scaivault.identity import groups_store, model, names
 from scaivault.identity.reach import Reach, holder, not_found
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 from scaivault.wire import groups as wire
-from scaivault.wire import identity
+from scaivault.wire.identity import Nothing
 
-_MEANING: Final = {
-    TENANT_ADMIN: "every right in its own tenant",
-    PARTNER_ADMIN: "every right in the tenants of its partner, and its partner's secrets",
-    SUPER_ADMIN: "every right everywhere, and the vault itself",
+_DESCRIPTIONS: Final = {
+    TENANT_ADMIN: "Does everything to all secrets of its own tenant, and keeps its identities.",
+    PARTNER_ADMIN: "The same in every tenant of its partner; keeps the tenants, roles below"
+    " super_admin, and what belongs to the partner.",
+    SUPER_ADMIN: "The same everywhere; keeps the partners and the vault itself.",
 }
 
 
@@ -30,60 +30,71 @@ class Directory:
         self._reach: Final = Reach(tenancy)
 
     async def resolve(self, caller: Caller, request: wire.Resolve) -> wire.Resolved:
-        """From any form of an id to all that is known of the identity."""
+        """Who an id of the given type stands for. Service accounts and groups have records here;
+        a user has none yet, so every one of them is ``identity_not_found``."""
         act = Act("identity_read")
 
+        def question(db: Connection) -> wire.Resolved:
+            if request.identity_type == names.GROUP:
+                return self._group(db, caller, request.identity_id)
+            if request.identity_type == names.SERVICE_ACCOUNT:
+                return self._account(db, caller, request.identity_id)
+            raise not_found(request.identity_id)
+
         async def look() -> wire.Resolved:
-            found = await self.gate.ask(lambda db: self._resolved(db, caller, request))
+            found = await self.gate.ask(question)
             self._tenancy.concern(caller, found.tenant_id)
             act.extra.update(object_type=found.type, object_id=found.id)
             return found
 
         return await self.gate.read(caller, act, look)
 
-    def _resolved(self, db: Connection, caller: Caller, request: wire.Resolve) -> wire.Resolved:
-        wanted = request.identity_id
-        if request.identity_type == names.SERVICE_ACCOUNT:
-            account = self._reach.account(db, caller, _canonical(wanted))
-            return wire.Resolved(
-                account.id, names.SERVICE_ACCOUNT, account.identity_id, account.display_name,
-                account.tenant_id, self._partner(account.tenant_id), account.status,
-                list(groups_store.effective(db, account.tenant_id, account.identity_id)),
-                list(account.roles), "local",
-            )  # fmt: skip
-        if request.identity_type == names.GROUP:
-            group = self._reach.group(db, caller, _canonical(wanted))
-            return wire.Resolved(
-                group.id, names.GROUP, group.identity_id, group.display_name, group.tenant_id,
-                self._partner(group.tenant_id), ACTIVE,
-                list(groups_store.effective(db, group.tenant_id, group.identity_id)), [], "local",
-            )  # fmt: skip
-        raise not_found(wanted)
+    def _account(self, db: Connection, caller: Caller, wanted: str) -> wire.Resolved:
+        account = self._reach.account(db, caller, wanted)
+        return wire.Resolved(
+            id=account.id,
+            type=names.SERVICE_ACCOUNT,
+            identity_id=account.identity_id,
+            display_name=account.display_name,
+            tenant_id=account.tenant_id,
+            partner_id=self._tenancy.tenants[account.tenant_id].partner_id,
+            status=account.status,
+            groups=list(groups_store.effective(db, account.tenant_id, account.identity_id)),
+            roles=list(account.roles),
+            issuer="local",
+        )
 
-    def _partner(self, tenant_id: str) -> str:
-        return self._tenancy.tenants[tenant_id].partner_id
+    def _group(self, db: Connection, caller: Caller, wanted: str) -> wire.Resolved:
+        group = self._reach.group(db, caller, wanted)
+        return wire.Resolved(
+            id=group.id,
+            type=names.GROUP,
+            identity_id=group.identity_id,
+            display_name=group.display_name,
+            tenant_id=group.tenant_id,
+            partner_id=self._tenancy.tenants[group.tenant_id].partner_id,
+            status=model.ACTIVE,
+            groups=list(groups_store.effective(db, group.tenant_id, group.identity_id)),
+            roles=[],
+            issuer="local",
+        )
 
-    async def roles(self, caller: Caller, _request: identity.Nothing) -> wire.RoleList:
-        """The admin roles, and which of them the caller could give to others."""
+    async def roles(self, caller: Caller, _request: Nothing) -> wire.RoleList:
+        """All admin roles, from the lowest, and which of them the caller could give."""
         principal = holder(caller)
+        administers = not principal.scopes.isdisjoint(("identity:admin", "admin"))
+        gives = administers and principal.rank >= RANK[PARTNER_ADMIN]
 
         async def look() -> wire.RoleList:
             return wire.RoleList(
                 [
-                    wire.RoleItem(name, _MEANING[name], _grants(principal, name))
-                    for name in sorted(RANK, key=RANK.__getitem__)
+                    wire.RoleItem(
+                        name=role,
+                        description=_DESCRIPTIONS[role],
+                        grantable=gives and (role != SUPER_ADMIN or role in principal.roles),
+                    )
+                    for role in RANK
                 ]
             )
 
         return await self.gate.read(caller, Act("identity_read"), look)
-
-
-def _canonical(reference: str) -> str:
-    named = names.canonical(reference)
-    return reference if named is None else named[1]
-
-
-def _grants(principal: Principal, role: str) -> bool:
-    """Roles are given by partner_admin and above, super_admin only by its like."""
-    least = SUPER_ADMIN if role == SUPER_ADMIN else PARTNER_ADMIN
-    return principal.rank >= RANK[least]

@@ -48,3 +48,17 @@ def group(db: Connection, tenant_id: str, reference: str) -> Group:
         if found is not None:
             return found
     raise Refusal("identity_not_found", "there is no such group", identity_id=reference[:128])
+
+
+def ever_known(db: Connection, tenant_id: str, reference: str) -> tuple[str, str] | None:
+    """(identity_type, canonical id) of an identity named in any form, deleted ones too; None for a
+    text that is no name, and for a record id that never was one of the tenant."""
+    if reference.startswith("sa_"):
+        account = store.account_by_id(db, reference)
+        mine = account is not None and account.tenant_id == tenant_id
+        return (names.SERVICE_ACCOUNT, account.identity_id) if account and mine else None
+    if reference.startswith("grp_"):
+        group = groups_store.group_by_id(db, reference)
+        mine = group is not None and group.tenant_id == tenant_id
+        return (names.GROUP, group.identity_id) if group and mine else None
+    return names.canonical(reference)
