@@ -18,13 +18,13 @@ import msgspec
 
 from scaivault.clock import Clock, instant
 from scaivault.crypto import digest, signing
+from scaivault.gate import extra
 from scaivault.gate.caller import Caller
 from scaivault.ids import timed_id
 from scaivault.storage.database import Unit
 from scaivault.storage.file import Connection
 
 CHECKPOINT_ROWS: Final = 1000
-_EXTRA_MAX: Final = 8 * 1024
 
 log = logging.getLogger("scaivault.audit")
 
@@ -152,7 +152,7 @@ class Ledger:
                 entry.duration_ms = duration
                 if not entry.success:
                     self._refused += 1
-                body = canonical(entry)
+                body = _stored(entry)
                 head = digest.link(head, digest.row_digest(body))
                 rows += (seq, head, body.decode())
         self._seq, self._hash = seq, head
@@ -207,6 +207,16 @@ class Ledger:
         self._signer = None
 
 
+def _stored(entry: Record) -> bytes:
+    """The row as it is kept and hashed."""
+    entry.extra_data = extra.fitting(entry.extra_data)
+    body = canonical(entry)
+    if len(body) > extra.MOST:
+        entry.extra_data = extra.bounded(entry.extra_data)
+        body = canonical(entry)
+    return body
+
+
 # One statement takes many rows: a statement gives up the interpreter lock and must win it back,
 # which costs more than the row. Sizes are powers of two so that the statement cache holds all.
 _SIZES: Final = (256, 64, 16, 4, 1)
@@ -223,12 +233,3 @@ def _insert(connection: Connection, rows: list[Any]) -> None:
             connection.execute(_INSERT[size], rows[start : start + 3 * size])
             start += 3 * size
             left -= size
-
-
-def bounded(extra: dict[str, Any]) -> dict[str, Any]:
-    """``extra`` cut to what a row may hold (8 KiB): long lists lose their tail."""
-    while len(canonical(extra)) > _EXTRA_MAX:
-        longest = max(extra, key=lambda name: len(canonical(extra[name])))
-        value = extra[longest]
-        extra[longest] = value[: len(value) // 2] if isinstance(value, list | str) else None
-    return extra
