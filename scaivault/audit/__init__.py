@@ -1,4 +1,4 @@
-"""The audit chain as others see it: verification, checkpoints and their keys."""
+"""The audit chain as others see it: queries, verification, checkpoints and their keys."""
 
 from scaivault.audit.room import Audit
 

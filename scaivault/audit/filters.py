@@ -29,7 +29,7 @@ class Sight(msgspec.Struct, frozen=True):
 
     def sees(self, entry: Record) -> bool:
         """Whether the row is in sight."""
-        return self._owns(entry) and self._reaches(entry.secret_path)
+        return self._owns(entry) and self.reaches(entry.secret_path)
 
     def _owns(self, entry: Record) -> bool:
         if self.scope == "tenant":
@@ -39,7 +39,8 @@ class Sight(msgspec.Struct, frozen=True):
             return False
         return entry.partner_id == (self.partner_id if self.scope == "partner" else None)
 
-    def _reaches(self, path: str | None) -> bool:
+    def reaches(self, path: str | None) -> bool:
+        """Whether the token is not narrowed to other paths."""
         return all(
             path is not None and any(globs.matches(pattern, path) for pattern in patterns)
             for patterns in self.allowed_paths

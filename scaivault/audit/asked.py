@@ -1,0 +1,100 @@
+"""What a query asks for, checked and in one spelling, so that a cursor can compare it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from scaivault.audit.actions import ACTIONS
+from scaivault.audit.filters import Filter
+from scaivault.clock import instant, parse_instant
+from scaivault.errors import faults
+from scaivault.gate.paths import check_prefix
+from scaivault.storage.file import Connection
+from scaivault.wire.addresses import parse_address
+
+Known = Callable[[Connection, str, str], tuple[str, str] | None]
+"""(type, canonical id) of an identity of a tenant that is or once was; None for a text that names
+none."""
+
+_RECORD: Final = re.compile(r"(usr|sa|grp)_[0-9a-v]{20,32}\Z")
+_TYPES: Final = {"usr": "user", "sa": "service_account", "grp": "group"}
+_TIME: Final = "must be an RFC 3339 time or a date"
+
+
+class Asked:
+    """The filters of one request; ``fields`` as they go into ``Filter`` and into cursors."""
+
+    def __init__(self) -> None:
+        self.fields: Final[dict[str, Any]] = {}
+        self._faults: Final[dict[str, str]] = {}
+
+    def times(self, since: str | None, until: str | None) -> None:
+        """``from`` and ``to``."""
+        for field, name, text in (("since", "from", since), ("until", "to", until)):
+            if text is None:
+                continue
+            try:
+                # Nothing was before 1970, and a year of three digits would not sort as text.
+                self.fields[field] = instant(max(0, parse_instant(text)))
+            except (ValueError, OverflowError):
+                self._faults[name] = _TIME
+        first, last = self.fields.get("since"), self.fields.get("until")
+        if first is not None and last is not None and last <= first:
+            self._faults["to"] = "must be later than from"
+
+    def actions(self, text: str | None) -> None:
+        """One action or several, by comma."""
+        if text is None:
+            return
+        named = set(text.split(","))
+        if unknown := sorted(named - ACTIONS):
+            known = "is no action of the audit log" if unknown[0] else "names an empty action"
+            self._faults["action"] = f"{unknown[0][:64]!r} {known}" if unknown[0] else known
+        else:
+            self.fields["actions"] = sorted(named)
+
+    def identity(self, named: tuple[str, str] | None) -> None:
+        """(type, canonical id) of what ``identity`` found; None: it found nothing."""
+        if named is None:
+            self._faults["identity_id"] = (
+                "must be user:<email>, sa:<name>, group:<name>, an id such as sa_…, or none"
+            )
+        else:
+            self.fields["identity_id"] = named[1]
+
+    def address(self, text: str | None) -> None:
+        if text is None:
+            return
+        try:
+            self.fields["source_ip"] = str(parse_address(text))
+        except ValueError:
+            self._faults["source_ip"] = "must be an IP address"
+
+    def plain(self, **fields: Any) -> None:
+        """Filters that mean what they say; None: not sent."""
+        self.fields.update({name: value for name, value in fields.items() if value is not None})
+
+    def check(self) -> None:
+        """422 with all faults at once; 400 for a prefix that no path begins with."""
+        if self._faults:
+            raise faults(self._faults)
+        check_prefix(self.fields.get("path_prefix", ""))
+
+
+def identity(db: Connection, known: Known, tenant: str, text: str) -> tuple[str, str] | None:
+    """(type, canonical id) of an identity in any form; a record id that is not of the tenant
+    stands for itself, and so finds nothing. None: no form of an identity."""
+    named = known(db, tenant, text)
+    if named is None and (record := _RECORD.match(text)) is not None:
+        return _TYPES[record[1]], text
+    return named
+
+
+def filter_of(fields: dict[str, Any]) -> Filter:
+    """The filter that ``fields`` (of a request or of a cursor) stand for."""
+    wanted = {name: fields[name] for name in Filter.__struct_fields__ if name in fields}
+    if "actions" in wanted:
+        wanted["actions"] = frozenset(wanted["actions"])
+    return Filter(**wanted)

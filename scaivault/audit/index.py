@@ -1,0 +1,183 @@
+"""The index of the ledger, which lags behind it.
+
+Rows are appended without an index: a random write for each of several terms would cost more than
+the row. Full segments are indexed later, all their terms at once, beside the requests: a reader
+takes the terms out of the rows, the writer takes them over in portions, and the last portion of a
+segment moves the reach of the index. What is cut off before that is written again, alike. Rows
+behind the reach, at most a segment where the index keeps up, are looked through by every query.
+
+Nothing of this leaves a row in the ledger, or an idle vault would index its own indexing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+from scaivault.audit import rows
+from scaivault.audit.terms import SEGMENT, pack, terms
+from scaivault.gate.gate import Gate
+from scaivault.gate.ledger import Ledger, Record
+from scaivault.storage.database import Unit
+from scaivault.storage.file import Connection
+
+NAME: Final = "audit_index"
+_READ: Final = 512  # rows decoded in one go, about 2 ms
+PORTION: Final = 256  # terms in one transaction, about 2 ms of the writer
+
+_Term = tuple[str, str, str]
+_Entry = tuple[str, str, str, int, int, bytes]
+
+_TOGETHER: Final = 32
+_INTO: Final = "INSERT INTO audit_term (owner_id, kind, value, segment, count, places) VALUES "
+_AGAIN: Final = (
+    " ON CONFLICT (owner_id, kind, value, segment)"
+    " DO UPDATE SET count = excluded.count, places = excluded.places"
+)
+# As in the ledger: one statement for many rows, because each costs a turn of the interpreter lock.
+_ONE: Final = f"{_INTO}(?,?,?,?,?,?){_AGAIN}"
+_MANY: Final = f"{_INTO}{','.join(['(?,?,?,?,?,?)'] * _TOGETHER)}{_AGAIN}"
+_FRAME: Final = (
+    "INSERT INTO audit_segment (number, first_at, last_at, first_request, last_request)"
+    " VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET first_at = excluded.first_at,"
+    " last_at = excluded.last_at, first_request = excluded.first_request,"
+    " last_request = excluded.last_request"
+)
+
+
+class Index:
+    """One per open vault. ``still``: held while a segment is worked on; whoever takes content out
+    of indexed rows holds it, and calls ``forget`` and ``take_up`` in the same transaction."""
+
+    def __init__(self, gate: Gate, ledger: Ledger) -> None:
+        self._gate: Final = gate
+        self._ledger: Final = ledger
+        self.still: Final = asyncio.Lock()
+
+    async def advance(self) -> bool:
+        """Index one segment; False when none is full."""
+        async with self.still:
+            reach = await self._gate.ask(reached)
+            if self._ledger.committed_seq < reach + SEGMENT:
+                return False
+            made = _Segment(reach // SEGMENT)
+            for first in range(reach + 1, reach + SEGMENT, _READ):
+                await self._gate.ask(partial(made.read, first=first, count=_READ))
+            for unit in made.units():
+                await self._gate.database.submit(unit)
+            return True
+
+
+def reached(db: Connection) -> int:
+    """The last row that is indexed."""
+    row = db.execute("SELECT seq FROM projection WHERE name = :name", {"name": NAME}).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def forget(db: Connection, first: int, last: int) -> None:
+    """Take the terms of the segments over rows ``first`` to ``last`` out, before rows change."""
+    for segment in _indexed(db, first, last):
+        made = _Segment(segment)
+        made.read(db, made.first, SEGMENT)
+        db.executemany(
+            "DELETE FROM audit_term WHERE (owner_id, kind, value, segment) = (?, ?, ?, ?)",
+            [entry[:4] for entry in made.entries()],
+        )
+
+
+def take_up(db: Connection, first: int, last: int) -> None:
+    """Index what is left in the segments over rows ``first`` to ``last``."""
+    for segment in _indexed(db, first, last):
+        made = _Segment(segment)
+        made.read(db, made.first, SEGMENT)
+        write(db, made.entries())
+        db.execute(_FRAME, made.frame())
+
+
+def _indexed(db: Connection, first: int, last: int) -> range:
+    behind = min(last, reached(db))
+    return range((first - 1) // SEGMENT, (behind - 1) // SEGMENT + 1) if behind > 0 else range(0)
+
+
+def write(db: Connection, entries: Sequence[_Entry]) -> None:
+    """Entries of one segment, again if they are there."""
+    whole = len(entries) // _TOGETHER * _TOGETHER
+    for start in range(0, whole, _TOGETHER):
+        db.execute(_MANY, [field for one in entries[start : start + _TOGETHER] for field in one])
+    db.executemany(_ONE, entries[whole:])
+
+
+class _Segment:
+    """What the index will hold of one segment."""
+
+    def __init__(self, number: int) -> None:
+        self.number: Final = number
+        self.first: Final = number * SEGMENT + 1
+        self._places: Final[dict[_Term, list[int]]] = {}
+        self._times: Final[list[str]] = []
+        self._requests: Final[list[str]] = []
+
+    def read(self, db: Connection, first: int, count: int) -> None:
+        """Take up ``count`` rows; portions come in order."""
+        for row in rows.stored(db, range(first, first + count)):
+            self._add(row.seq - self.first, row.entry)
+        for known in (self._times, self._requests):
+            if known:
+                known[:] = [min(known), max(known)]
+
+    def _add(self, place: int, entry: Record) -> None:
+        self._times.append(entry.timestamp)
+        self._requests.append(entry.request_id)
+        for term in terms(entry):
+            self._places.setdefault(term, []).append(place)
+
+    def entries(self) -> list[_Entry]:
+        """In the order of the table: neighbours are on one page."""
+        return [
+            (*term, self.number, len(places), pack(places))
+            for term, places in sorted(self._places.items())
+        ]
+
+    def frame(self) -> tuple[Any, ...]:
+        """Least and greatest time and request id; both empty where every row is pruned."""
+        return (self.number, *(self._times or ("", "")), *(self._requests or ("", "")))
+
+    def units(self) -> Iterator[Unit]:
+        """Portions for the writer; the last one ends the segment."""
+        entries = self.entries()
+        for start in range(0, len(entries), PORTION):
+            yield _Entries(entries[start : start + PORTION])
+        yield _End(self)
+
+
+class _Entries(Unit):
+    """Terms of a segment that does not count yet."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: list[_Entry]) -> None:
+        super().__init__()
+        self._entries = entries
+
+    def run(self, connection: Connection) -> None:
+        write(connection, self._entries)
+
+
+class _End(Unit):
+    """From here on the segment is looked up and not looked through."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self, made: _Segment) -> None:
+        super().__init__()
+        self._made = made
+
+    def run(self, connection: Connection) -> None:
+        connection.execute(_FRAME, self._made.frame())
+        connection.execute(
+            "INSERT INTO projection (name, seq) VALUES (:name, :seq)"
+            " ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",
+            {"name": NAME, "seq": (self._made.number + 1) * SEGMENT},
+        )

@@ -1,0 +1,96 @@
+"""Searches and sums over the ledger, beside the requests.
+
+Each step is a question to a reader of its own; between two of them requests go on, and the log of
+the database can be folded. One step at a time: two would take the interpreter from the loop twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Final
+
+from scaivault.audit import index, rows
+from scaivault.audit.filters import Filter
+from scaivault.audit.rows import Row
+from scaivault.audit.search import Question, Reach, Search, Stretch, first_segment
+from scaivault.audit.tally import Count, Tally, windows
+from scaivault.audit.terms import SEGMENT
+from scaivault.gate.gate import Gate
+from scaivault.storage.file import Connection
+
+
+class Looking:
+    """One per open vault."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate: Final = gate
+        self._turn: Final = asyncio.Lock()
+
+    async def stretch(self, head: int | None = None) -> Stretch:
+        """All rows, or those up to ``head``."""
+
+        def question(db: Connection) -> Stretch:
+            last = rows.head(db)
+            return Stretch(1, last if head is None else min(last, head), index.reached(db))
+
+        async with self._turn:
+            return await self._gate.ask(question)
+
+    async def find(
+        self, question: Question, stretch: Stretch, most: int, *, rising: bool = False
+    ) -> list[Row]:
+        """The first ``most`` rows of the stretch that are meant, from its end or its start."""
+        search, found = Search(question, stretch, rising=rising), list[Row]()
+        while not search.done and len(found) < most:
+            async with self._turn:
+                found += await self._gate.ask(search.step)
+        return found[:most]
+
+    async def links(self, found: list[Row]) -> dict[int, bytes]:
+        """The hashes of the rows before those; row 1 has none before it."""
+        async with self._turn:
+            return await self._gate.ask(lambda db: rows.hashes(db, [row.seq - 1 for row in found]))
+
+    async def tally(
+        self,
+        question: Question,
+        stretch: Stretch,
+        counts: tuple[Count, ...],
+        *,
+        marks: bool = False,
+    ) -> Tally:
+        """Sums of the rows of a stretch that are meant."""
+        tally = Tally(counts, marks=marks)
+        stretch = await self._narrowed(question.filter, stretch)
+        if question.sight.allowed_paths:
+            await self._add(tally, Search(question, stretch))
+            return tally
+        home = question._replace(reach=Reach.HOME)
+        for window in windows(stretch):
+            async with self._turn:
+                await self._gate.ask(
+                    partial(tally.count, question=home, stretch=stretch, window=window)
+                )
+        await self._add(tally, Search(home, stretch, partly=True))
+        if question.reach is Reach.BOTH:
+            abroad = question._replace(reach=Reach.ABROAD)
+            await self._add(tally, Search(abroad, stretch))
+        return tally
+
+    async def _narrowed(self, asked: Filter, stretch: Stretch) -> Stretch:
+        """Without the segments that lie before the time that is asked for."""
+        async with self._turn:
+            first = await self._gate.ask(lambda db: first_segment(db, asked))
+        if first is None:
+            return stretch._replace(first=stretch.indexed + 1)
+        return stretch._replace(first=first * SEGMENT + 1)
+
+    async def _add(self, tally: Tally, search: Search) -> None:
+        def step(db: Connection) -> None:
+            for row in search.step(db):
+                tally.add(row.entry)
+
+        while not search.done:
+            async with self._turn:
+                await self._gate.ask(step)

@@ -1,0 +1,294 @@
+"""Finding rows: the index says where to look, the rows themselves say whether they are meant.
+
+A search goes over a fixed stretch of the chain in bounded steps, each one question to a reader: a
+step reads some entries of the index or decodes at most ``STEP`` rows, so that neither memory nor
+the time that the interpreter is held grows with the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from functools import reduce
+from typing import Any, Final, NamedTuple
+
+from scaivault.audit import rows
+from scaivault.audit.filters import NOBODY, Filter, Sight
+from scaivault.audit.rows import Row
+from scaivault.audit.terms import SEGMENT, Kind, places, segment_of, unpack
+from scaivault.gate.globs import compile as compiled
+from scaivault.gate.ledger import Record
+from scaivault.storage.file import Connection
+
+STEP: Final = 1024
+_WIDEST: Final = 256  # segments looked up in one step
+EVERY: Final = (1 << SEGMENT) - 1
+_BEHIND: Final = "\x7f"  # sorts behind all that a path may hold
+
+_SEGMENTS: Final = (
+    "SELECT number FROM audit_segment WHERE number BETWEEN :first AND :last"
+    " AND last_at >= :since AND first_at < :until"
+    " AND first_request <= :highest AND last_request >= :lowest"
+)
+_FULL: Final = (
+    "SELECT number FROM audit_segment WHERE number BETWEEN :first AND :last"
+    " AND first_at >= :since AND last_at < :until"
+)
+_FIRST: Final = (
+    "SELECT min(number) FROM audit_segment WHERE last_at >= :since AND first_at < :until"
+)
+_ONE: Final = (
+    "SELECT segment, places FROM audit_term WHERE owner_id = :owner AND kind = :kind"
+    " AND value = :low AND segment BETWEEN :first AND :last"
+)
+# From one value to the next and not along all entries: most of those are of other segments.
+_RANGE: Final = (
+    "WITH RECURSIVE known (value) AS (SELECT (SELECT value FROM audit_term WHERE"
+    " owner_id = :owner AND kind = :kind AND value >= :low AND value < :high"
+    " ORDER BY value LIMIT 1) UNION ALL SELECT (SELECT t.value FROM audit_term t WHERE"
+    " t.owner_id = :owner AND t.kind = :kind AND t.value > known.value AND t.value < :high"
+    " ORDER BY t.value LIMIT 1) FROM known WHERE known.value IS NOT NULL)"
+    " SELECT t.segment, t.places, t.value, t.count FROM known CROSS JOIN audit_term t"
+    " ON t.owner_id = :owner AND t.kind = :kind AND t.value = known.value"
+    " AND t.segment BETWEEN :first AND :last WHERE known.value IS NOT NULL"
+)
+
+
+class Span(NamedTuple):
+    """The value ``low`` of a kind, or with ``high`` all of ``low <= value < high``."""
+
+    kind: Kind
+    low: str
+    high: str | None = None
+
+
+Condition = tuple[Span, ...]  # any of them
+
+
+class Reach(Enum):
+    """Of a trail of an identity: what it did in sight, what it did elsewhere as one of the
+    tenant, or both."""
+
+    HOME = "home"
+    ABROAD = "abroad"
+    BOTH = "both"
+
+
+class Question(NamedTuple):
+    """Which rows. ``path``: exactly this one."""
+
+    sight: Sight
+    filter: Filter
+    path: str | None = None
+    reach: Reach = Reach.HOME
+
+    @property
+    def owner(self) -> str:
+        """Whose terms the index holds the rows under."""
+        sight = self.sight
+        owner = {"tenant": sight.tenant_id, "partner": sight.partner_id, "vault": None}
+        return owner[sight.scope] or ""
+
+    def means(self, entry: Record) -> bool:
+        """Whether a row is meant."""
+        return (
+            self.filter.fits(entry)
+            and self.path in (None, entry.secret_path)
+            and self._in_reach(entry)
+        )
+
+    def _in_reach(self, entry: Record) -> bool:
+        home = self.sight.sees(entry)
+        if self.reach is Reach.HOME:
+            return home
+        if home:
+            return self.reach is Reach.BOTH
+        acted = entry.actor_tenant_id == self.sight.tenant_id
+        return acted and self.sight.reaches(entry.secret_path)
+
+    def alternatives(self) -> list[list[Condition]]:
+        """Rows that are meant fulfil all conditions of at least one of these."""
+        found = [] if self.reach is Reach.ABROAD else [self._home()]
+        if self.reach is not Reach.HOME:
+            found.append([(Span(Kind.ABROAD, self.filter.identity_id or ""),)])
+        return found
+
+    def _home(self) -> list[Condition]:
+        asked = self.filter
+        identity = "" if asked.identity_id == NOBODY else asked.identity_id
+        exact = (
+            (Kind.PATH, self.path),
+            (Kind.IDENTITY, identity),
+            (Kind.ADDRESS, asked.source_ip),
+            (Kind.TYPE, asked.identity_type),
+            (Kind.REFUSED, "" if asked.success is False else None),
+        )
+        found: list[Condition] = [
+            (Span(kind, value),) for kind, value in exact if value is not None
+        ]
+        if asked.actions is not None:
+            found.append(tuple(Span(Kind.ACTION, action) for action in sorted(asked.actions)))
+        if asked.path_prefix:
+            found.append((_below(asked.path_prefix),))
+        found += [tuple(map(_within, patterns)) for patterns in self.sight.allowed_paths]
+        return found or [(Span(Kind.ALL, ""),)]
+
+
+def _below(prefix: str) -> Span:
+    return Span(Kind.PATH, prefix, prefix + _BEHIND)
+
+
+def _within(pattern: str) -> Span:
+    literal = compiled(pattern).literal_prefix
+    return Span(Kind.PATH, pattern) if literal == pattern else _below(literal)
+
+
+class Stretch(NamedTuple):
+    """Rows ``first`` to ``last``, of which those up to ``indexed`` are looked up."""
+
+    first: int
+    last: int
+    indexed: int
+
+
+def fulfilling(
+    db: Connection, owner: str, conditions: Iterable[Condition], first: int, last: int
+) -> dict[int, int]:
+    """Segment -> places of the rows that fulfil all of the conditions."""
+
+    def both(left: dict[int, int], right: dict[int, int]) -> dict[int, int]:
+        met = {segment: left[segment] & right[segment] for segment in left.keys() & right.keys()}
+        return {segment: bits for segment, bits in met.items() if bits}
+
+    return reduce(both, (_any_of(db, owner, one, first, last) for one in conditions))
+
+
+def _any_of(
+    db: Connection, owner: str, condition: Condition, first: int, last: int
+) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for span in condition:
+        for segment, stored, *_ in entries(db, owner, span, first, last):
+            found[segment] = found.get(segment, 0) | unpack(stored)
+    return found
+
+
+def entries(db: Connection, owner: str, span: Span, first: int, last: int) -> Iterable[Any]:
+    """(segment, places, …) of a span; of a range also value and count."""
+    values = {"owner": owner, **span._asdict(), "first": first, "last": last}
+    if span.high is not None:
+        return db.execute(_RANGE, values)
+    del values["high"]
+    return db.execute(_ONE, values)
+
+
+def whole(span: Kind) -> Span:
+    """All values of a kind."""
+    return Span(span, "", "\U0010ffff")
+
+
+def full(db: Connection, asked: Filter, first: int, last: int) -> set[int]:
+    """The segments whose rows are all within the time that is asked for."""
+    found = db.execute(_FULL, {**_times(asked), "first": first, "last": last})
+    return {number for (number,) in found}
+
+
+def first_segment(db: Connection, asked: Filter) -> int | None:
+    """The first segment with a row in the time that is asked for, if one has any."""
+    (first,) = db.execute(_FIRST, _times(asked)).fetchone()
+    return None if first is None else int(first)
+
+
+def _times(asked: Filter) -> dict[str, str]:
+    return {"since": asked.since or "", "until": asked.until or _BEHIND}
+
+
+class Search:
+    """One walk over a stretch, in either direction. ``partly``: leave out the segments that are
+    wholly in time, as somebody else counts them."""
+
+    def __init__(
+        self, question: Question, stretch: Stretch, *, rising: bool = False, partly: bool = False
+    ) -> None:
+        self._question: Final = question
+        self._alternatives: Final = question.alternatives()
+        self._stretch: Final = stretch
+        self._rising: Final = rising
+        self._partly: Final = partly
+        self._first, self._last = stretch.first, stretch.last  # not looked at yet
+        self._width = 1
+        # What was found and not decoded yet; what comes next stands at the end.
+        self._segments: list[tuple[int, int]] = []
+        self._seqs: list[int] = []
+
+    @property
+    def done(self) -> bool:
+        return not (self._seqs or self._segments) and self._first > self._last
+
+    def step(self, db: Connection) -> list[Row]:
+        """The next rows that are meant, in order; none is no end."""
+        if not self._seqs and not self._segments:
+            self._look(db)
+        while self._segments and len(self._seqs) < STEP:
+            self._spread(*self._segments.pop())
+        chosen, self._seqs = self._seqs[-STEP:], self._seqs[:-STEP]
+        if not chosen:
+            return []
+        found = [row for row in rows.stored(db, chosen) if self._question.means(row.entry)]
+        return found if self._rising else found[::-1]
+
+    def _spread(self, segment: int, bits: int) -> None:
+        start = segment * SEGMENT + 1
+        stretch = self._stretch
+        seqs = [
+            start + place for place in places(bits)
+            if stretch.first <= start + place <= stretch.last
+        ]  # fmt: skip
+        self._queue(seqs)
+
+    def _queue(self, seqs: list[int]) -> None:
+        self._seqs = (seqs[::-1] if self._rising else seqs) + self._seqs
+
+    def _look(self, db: Connection) -> None:
+        """Where the next rows are."""
+        indexed = self._stretch.indexed
+        if self._rising and self._first > indexed:
+            last = min(self._last, self._first + STEP - 1)
+            self._queue(list(range(self._first, last + 1)))
+            self._first = last + 1
+        elif not self._rising and self._last > indexed:
+            first = max(self._first, indexed + 1, self._last - STEP + 1)
+            self._queue(list(range(first, self._last + 1)))
+            self._last = first - 1
+        elif self._first <= self._last:
+            self._look_up(db, min(self._last, indexed))
+
+    def _look_up(self, db: Connection, end: int) -> None:
+        first, last = segment_of(self._first), segment_of(end)
+        if self._rising:
+            last = min(last, first + self._width - 1)
+            self._first = (last + 1) * SEGMENT + 1
+        else:
+            first = max(first, last - self._width + 1)
+            self._last = first * SEGMENT
+        self._width = min(self._width * 4, _WIDEST)
+        found: dict[int, int] = {}
+        inside = self._in_time(db, first, last)
+        if inside:
+            for conditions in self._alternatives:
+                met = fulfilling(db, self._question.owner, conditions, min(inside), max(inside))
+                for segment in met.keys() & inside:
+                    found[segment] = found.get(segment, 0) | met[segment]
+        self._segments = sorted(found.items(), reverse=self._rising)
+
+    def _in_time(self, db: Connection, first: int, last: int) -> set[int]:
+        asked = self._question.filter
+        values = {
+            **_times(asked),
+            "lowest": asked.request_id or "",
+            "highest": asked.request_id or _BEHIND,
+            "first": first,
+            "last": last,
+        }
+        inside = {number for (number,) in db.execute(_SEGMENTS, values)}
+        return inside - full(db, asked, first, last) if self._partly else inside
