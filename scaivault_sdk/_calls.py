@@ -40,8 +40,9 @@ class Call:
 
     @property
     def keyed(self) -> bool:
-        """Whether it carries an ``Idempotency-Key``: every PUT, and a POST that changes."""
-        return self.method in ("POST", "PUT") and self.changes
+        """Whether it carries an ``Idempotency-Key``: every PUT, and a POST that changes. Keys
+        belong to an identity, so calls without a token have none."""
+        return self.method in ("POST", "PUT") and self.changes and not self.open
 
     def params(self) -> tuple[tuple[str, str], ...]:
         """The query: without what is None, lists as repeated keys."""

@@ -58,10 +58,12 @@ def main(arguments: list[str]) -> int:
 
 
 def twin_of(path: Path) -> str:
-    """The text of a twin, in the house format."""
+    """The text of a twin, in the house format. ``SyntaxError`` when an ``await`` is left: in an
+    f-string, which is one token before Python 3.12."""
     head = f"# Made by scripts/sdk from scaivault_sdk/_async/{path.name}; change it there.\n"
     text = head + replaced(path.read_text())
     name = str(TWIN / path.name)
+    compile(text, name, "exec", dont_inherit=True)
     text = _ruff(
         text, "check", "--quiet", "--select", "I", "--fix-only", "--stdin-filename", name, "-"
     )

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from scaivault_sdk._answers import log_to_stderr
+from scaivault_sdk._async.audit import Audit
+from scaivault_sdk._async.auth import Auth
 from scaivault_sdk._async.cached import CachedReads
 from scaivault_sdk._async.connect import connected, token_source
+from scaivault_sdk._async.identity import Identities
 from scaivault_sdk._async.partner import Partner
 from scaivault_sdk._async.pin import Pin
+from scaivault_sdk._async.policies import Policies
 from scaivault_sdk._async.secrets import Secrets
+from scaivault_sdk._async.system import System
 from scaivault_sdk._async.transport import Transport
 from scaivault_sdk._cache import Cache, CacheConfig
 from scaivault_sdk._calls import Call
@@ -117,6 +122,11 @@ class ScaiVaultClient:
         )
         self.secrets = Secrets(self, "/v1/secrets", cached)
         self.partner = Partner(self, cached)
+        self.policies = Policies(self)
+        self.audit = Audit(self)
+        self.identity = Identities(self)
+        self.auth = Auth(self)
+        self.system = System(self)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> Self:

@@ -13,6 +13,8 @@ from scaivault_sdk.models.common import Answer
 
 T = TypeVar("T")
 
+_PAGE_SIZE = 50  # the server's, where none is asked for
+
 
 class Caller(Protocol):
     """What a namespace needs of its client."""
@@ -63,4 +65,27 @@ class Namespace:
             total=body.get("total_count", body.get("total")),
             extra={key: body[key] for key in body if key not in known},
             fetch=fetch if cursor else None,
+        )
+
+    def _numbered(
+        self, path: str, name: str, item: Callable[[Any], T], query: Mapping[str, Any]
+    ) -> Page[T]:
+        """As ``_page``, for lists whose pages have numbers, from 1, and a ``total``."""
+        body = self._get(path, **query)
+        rows = body.get(name) if isinstance(body, dict) else None
+        if not isinstance(rows, list):
+            raise TransportError(f"the answer holds no {name}; is this ScaiVault?")
+        number, size = query.get("page") or 1, query.get("page_size") or _PAGE_SIZE
+        total = body.get("total", len(rows))
+
+        def fetch() -> Page[T]:
+            return self._numbered(path, name, item, {**query, "page": number + 1})
+
+        more = bool(rows) and number * size < total
+        return Page(
+            data=[item(row) for row in rows],
+            has_more=more,
+            total=total,
+            extra={key: body[key] for key in body if key not in (name, "total")},
+            fetch=fetch if more else None,
         )

@@ -18,11 +18,16 @@ from scaivault_sdk._settings import (
     debugging,
     from_environment,
 )
+from scaivault_sdk._sync.audit import Audit
+from scaivault_sdk._sync.auth import Auth
 from scaivault_sdk._sync.cached import CachedReads
 from scaivault_sdk._sync.connect import connected, token_source
+from scaivault_sdk._sync.identity import Identities
 from scaivault_sdk._sync.partner import Partner
 from scaivault_sdk._sync.pin import Pin
+from scaivault_sdk._sync.policies import Policies
 from scaivault_sdk._sync.secrets import Secrets
+from scaivault_sdk._sync.system import System
 from scaivault_sdk._sync.transport import Transport
 from scaivault_sdk.errors import ConfigurationError
 from scaivault_sdk.models.common import Answer, RateLimit
@@ -118,6 +123,11 @@ class SyncScaiVaultClient:
         )
         self.secrets = Secrets(self, "/v1/secrets", cached)
         self.partner = Partner(self, cached)
+        self.policies = Policies(self)
+        self.audit = Audit(self)
+        self.identity = Identities(self)
+        self.auth = Auth(self)
+        self.system = System(self)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> Self:
