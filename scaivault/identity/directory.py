@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from scaivault.errors import faults
 from scaivault.gate.caller import PARTNER_ADMIN, RANK, SUPER_ADMIN, TENANT_ADMIN, Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.identity import groups_store, model, names
@@ -13,6 +14,7 @@ from scaivault.tenancy import Tenancy
 from scaivault.wire import groups as wire
 from scaivault.wire.identity import Nothing
 
+_TYPES: Final = (names.USER, names.SERVICE_ACCOUNT, names.GROUP)
 _DESCRIPTIONS: Final = {
     TENANT_ADMIN: "Does everything to all secrets of its own tenant, and keeps its identities.",
     PARTNER_ADMIN: "The same in every tenant of its partner; keeps the tenants, roles below"
@@ -32,6 +34,8 @@ class Directory:
     async def resolve(self, caller: Caller, request: wire.Resolve) -> wire.Resolved:
         """Who an id of the given type stands for. Service accounts and groups have records here;
         a user has none yet, so every one of them is ``identity_not_found``."""
+        if request.identity_type not in _TYPES:
+            raise faults({"identity_type": f"must be one of: {', '.join(_TYPES)}"})
         act = Act("identity_read")
 
         def question(db: Connection) -> wire.Resolved:

@@ -60,7 +60,7 @@ class Identity:
         self._known: dict[bytes, tuple[Principal, int]] = {}
         self._changes = 0
         # (tx, tenant_id, canonical id): what other rooms keep of an identity that is deleted.
-        self.on_deleted: Callable[[Transaction, str, str], None] = lambda _tx, _tenant, _id: None
+        self.on_deleted: Callable[[Transaction, str, str], object] = lambda _tx, _tenant, _id: None
         self.used: dict[str, int] = {}
 
     # -- authentication ------------------------------------------------------------------------

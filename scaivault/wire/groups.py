@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -124,9 +124,10 @@ class MemberId(Struct, frozen=True):
 
 
 class Resolve(Struct, frozen=True):
-    """GET /v1/identity/resolve/{identity_type}/{identity_id}"""
+    """GET /v1/identity/resolve/{identity_type}/{identity_id}: ``user``, ``service_account`` or
+    ``group``, and an id of that type in any form."""
 
-    identity_type: Literal["user", "service_account", "group"]
+    identity_type: str
     identity_id: str
 
 
