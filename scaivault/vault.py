@@ -8,6 +8,8 @@ import logging
 from typing import Final
 
 from scaivault.audit import Audit
+from scaivault.audit.index import Index
+from scaivault.audit.trails import Trails
 from scaivault.clock import SECOND, Clock
 from scaivault.config import Settings
 from scaivault.crypto.memory import Guarded
@@ -22,13 +24,19 @@ from scaivault.identity.accounts import Accounts
 from scaivault.identity.directory import Directory
 from scaivault.identity.groups import Groups
 from scaivault.identity.issuer import Issuer
+from scaivault.identity.known import Known
+from scaivault.identity.lookup import ever_known
 from scaivault.identity.members import Members
 from scaivault.identity.published import Published
 from scaivault.ids import timed_id
+from scaivault.policies import Bindings, Policies, Rights
+from scaivault.policies.shelf import Shelf as Rules
 from scaivault.seal.file import WrappedKey
 from scaivault.secrets import Secrets
 from scaivault.secrets.access import Access
+from scaivault.secrets.batch import Batch
 from scaivault.secrets.facts import Facts
+from scaivault.secrets.listing import Lists
 from scaivault.secrets.removing import Removing
 from scaivault.secrets.shelf import Shelf
 from scaivault.secrets.upkeep import Upkeep
@@ -79,17 +87,30 @@ class Vault:
         self.groups: Final = Groups(self.gate, self.identity, self.tenancy)
         self.members: Final = Members(self.gate, self.identity, self.tenancy)
         self.directory: Final = Directory(self.gate, self.tenancy)
-        self.facts: Final = Facts(self.gate, self.cursors, Access())
+        rules = Rules(settings.policies.mfa_max_age, settings.policies.cache_ttl * SECOND)
+        self.policies: Final = Policies(self.gate, self.cursors, rules)
+        self.bindings: Final = Bindings(self.policies, self.cursors, Known(), self.tenancy.places)
+        self.rights: Final = Rights(self.gate, self.cursors, rules, Known())
+        self.gate.rules_of = rules.rules_of
+        self.identity.on_deleted = self.policies.bindings_removed
+        self.facts: Final = Facts(self.gate, Access())
         self.values: Final = Values(
             self.gate,
             Shelf(cache * 1024 * 1024 // 2),
             self.facts.access,
             self.tenancy.places,
         )
-        removing = Removing(settings.secrets.soft_delete_retention * SECOND)
+        retention = settings.secrets.soft_delete_retention * SECOND
+        removing = Removing(retention)
         self.secrets: Final = Secrets(self.gate, self.facts, self.values, removing)
+        self.lists: Final = Lists(
+            self.gate, self.cursors, self.facts, self.values.shelf, retention
+        )
+        self.batch: Final = Batch(self.gate, self.values, limits)
         self.upkeep: Final = Upkeep(self.gate, self.values, removing, self.tenancy.places)
         self.audit: Final = Audit(self.gate, self.ledger, self.keyring.vault_id, self.cursors)
+        self.audit_index: Final = Index(self.gate, self.ledger)
+        self.trails: Final = Trails(self.gate, self.cursors, self.keyring.vault_id, ever_known)
         self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, self.values.shelf)
         self.jobs: Final = Jobs(self.gate, clock)
         self.closing = False
@@ -118,6 +139,7 @@ class Vault:
         self.issuer.load(connection, self.opened.envelope)
         self._outbox.load(connection)
         self.facts.access.load(connection)
+        self.policies.shelf.load(connection)
         self.jobs.load(connection)
 
     def internal(self, component: str) -> Caller:
@@ -163,5 +185,6 @@ class Vault:
             log.warning("the last flush failed: %s", type(error).__name__)
         await self.database.close()
         self.values.shelf.clear()
+        self.policies.shelf.clear()
         self.identity.forget()
         self.opened.wipe()

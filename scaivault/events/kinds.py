@@ -17,6 +17,11 @@ KINDS: Final = frozenset(
         "secret.expired",
         "secret.accessed",
         "rotation.completed",
+        "policy.created",
+        "policy.updated",
+        "policy.deleted",
+        "policy.binding.created",
+        "policy.binding.deleted",
         "policy.violation",
     )
 )

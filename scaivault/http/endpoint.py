@@ -16,7 +16,7 @@ from scaivault.crypto.memory import Wiped
 from scaivault.errors import Refusal
 from scaivault.gate.caller import RANK, Caller
 from scaivault.gate.gate import Act, unavailable
-from scaivault.gate.limits import BY_ADDRESS, Allowance, Limits, Quiet, RateLimited, address_key
+from scaivault.gate.limits import Allowance, Limits, Quiet, RateLimited, address_key, bucket
 from scaivault.gate.once import Once, Replay
 from scaivault.gate.paths import path_from_target
 from scaivault.http import answers
@@ -174,7 +174,7 @@ class Endpoint:
     def _limit(self, caller: Caller, route: Route, exchange: _Exchange) -> None:
         category = route.category
         if category is not None:
-            exchange.allowance = self.limits.take(_bucket(caller, category), category)
+            exchange.allowance = self.limits.take(bucket(caller, category), category)
 
     def _resolve(self, request: Request, caller: Caller, match: Match) -> None:
         header = request.header(b"x-tenant-id")
@@ -208,7 +208,7 @@ class Endpoint:
                 reason="idempotency_key",
             )
         # Two tenants may each have an identity of this name, and both may act in a third.
-        actor = _bucket(caller, "")
+        actor = bucket(caller, "")
         owner = caller.tenant_id or caller.partner_id or ""
         name = "\n".join((actor, owner, request.method))
         once_hash = self._open_vault().keyring.once_hash
@@ -258,13 +258,15 @@ class Endpoint:
             return
         if not route.ledgered or (vault is None and route.category != "unseal"):
             return
+        if route.unrecorded and refusal.status != 401:
+            return
         act = Act(route.action, path=exchange.path or _concerned(exchange.match))
         if refusal.status == 401 and refusal.code != "unseal_failed":
             act = Act("auth_failed")
             act.extra["route"] = f"{route.method} {route.path}"
         if refusal.code == "rate_limited":
             category = str(refusal.details["category"])
-            suppressed = self._quiet.refused(_bucket(caller, category), category)
+            suppressed = self._quiet.refused(bucket(caller, category), category)
             if suppressed is None:
                 return
             act.extra["suppressed"] = suppressed
@@ -330,14 +332,6 @@ class _Exchange:
         self.path: str | None = None
         self.code: str | None = None
         self.allowance: Allowance | None = None
-
-
-def _bucket(caller: Caller, category: str) -> str:
-    """Whose calls of a category are counted together: an identity's or an address's."""
-    principal = caller.principal
-    if category in BY_ADDRESS or principal is None:
-        return address_key(caller.source_ip)
-    return f"{principal.tenant_id}/{principal.identity_id}"
 
 
 def _concerned(match: Match | None) -> str | None:

@@ -21,7 +21,10 @@ _MISSING: Final = ("secret_not_found", "version_not_found", "secret_expired")
 
 # By room, or by verb where a verb has others than its room.
 _OWN: Final[dict[str, tuple[str, ...]]] = {
-    "facts.listing": ("invalid_path", "invalid_cursor"),
+    "lists.page": ("invalid_path", "invalid_secret_type", "invalid_cursor"),
+    "lists.expiring": ("invalid_path", "invalid_cursor"),
+    "batch.read": (*_SECRET, *_MISSING),
+    "batch.metadata": ("invalid_glob",),
     "facts.metadata": (*_SECRET, "secret_not_found"),
     "facts.versions": (*_SECRET, "secret_not_found"),
     "secrets.read": (*_SECRET, *_MISSING),
@@ -39,6 +42,19 @@ _OWN: Final[dict[str, tuple[str, ...]]] = {
     "secrets.delete": (
         *_SECRET, "secret_not_found", "version_not_found", "version_conflict", "invalid_state",
     ),
+    "policies.page": ("invalid_cursor",),
+    "policies.get": ("policy_not_found",),
+    "policies.create": ("invalid_policy", "invalid_glob", "already_exists"),
+    "policies": ("policy_not_found", "invalid_policy", "invalid_glob", "already_exists"),
+    "policies.delete": ("policy_not_found", "policy_in_use"),
+    "bindings.page": ("policy_not_found", "invalid_cursor"),
+    "bindings.create": (
+        "policy_not_found", "identity_not_found", "invalid_policy", "already_exists",
+    ),
+    "bindings.delete": ("policy_not_found", "binding_not_found"),
+    "rights.test": ("invalid_path",),
+    "rights.who_can": ("invalid_path", "invalid_cursor"),
+    "rights.effective": ("insufficient_scope",),
     "identity": ("token_not_found",),
     "identity.whoami": (),
     "identity.grant": ("token_invalid",),
@@ -50,6 +66,10 @@ _OWN: Final[dict[str, tuple[str, ...]]] = {
     "members": ("identity_not_found", "already_exists"),
     "directory": ("identity_not_found",),
     "audit": ("invalid_cursor",),
+    "trails.logs": ("invalid_cursor", "invalid_path"),
+    "trails.secret": ("invalid_cursor", "invalid_path", "access_denied"),
+    "trails.identity": ("invalid_cursor", "invalid_path"),
+    "trails.summary": (),
     "system": ("forbidden", "invalid_state", "invalid_duration", "unseal_failed"),
     "system.seal_status": (),
     "system.seal": (),

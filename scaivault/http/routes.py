@@ -11,7 +11,16 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from scaivault.wire import audit, groups, identity, secrets, system
+from scaivault.wire import (
+    audit,
+    audit_logs,
+    groups,
+    identity,
+    policies,
+    secret_lists,
+    secrets,
+    system,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,7 @@ class Route:
     oauth: bool = False  # takes a form only, and refuses as RFC 6749 says
     public: bool = False  # a published document, which may be cached
     tenant: bool = False  # also under /v1/t/{tenant_id}/
+    unrecorded: bool = False  # leaves no audit row, unless the token is refused
     partner: bool = False  # acts upon what the partner of the acting tenant owns
 
     @property
@@ -63,6 +73,14 @@ def _partner(method: str, path: str, verb: str, request: Any, answer: Any, scope
     )  # fmt: skip
 
 
+def _policies(method: str, path: str, verb: str, request: Any, answer: Any, action: str, **more: Any) -> Route:  # fmt: skip
+    scope = "policies:read" if action == "policy_read" else "policies:write"
+    settings: dict[str, Any] = {"category": "policy_ops", "scopes": (scope,), **more}
+    return Route(
+        method, f"/v1/policies{path}", verb, request, answer, action, tenant=True, **settings
+    )  # fmt: skip
+
+
 def _system(method: str, path: str, verb: str, request: Any, answer: Any, action: str, **more: Any) -> Route:  # fmt: skip
     settings: dict[str, Any] = {
         "category": "system_admin", "scopes": ("admin",), "role": "super_admin", **more,
@@ -73,7 +91,8 @@ def _system(method: str, path: str, verb: str, request: Any, answer: Any, action
 # fmt: off
 ROUTES: Final[tuple[Route, ...]] = (
     # -- secrets
-    _secrets("GET", "/v1/secrets", "facts.listing", secrets.ListSecrets, secrets.SecretPage, "list", "list", "list"),
+    _secrets("GET", "/v1/secrets", "lists.page", secret_lists.ListSecrets, secret_lists.SecretPage, "list", "list", "list"),
+    _secrets("GET", "/v1/secrets/expiring", "lists.expiring", secret_lists.ListExpiring, secret_lists.ExpiringPage, "list", "list", "list"),
     _secrets("GET", "/v1/secrets/metadata/{path*}", "facts.metadata", secrets.SecretPath, secrets.SecretInfo, "list", "list", "list"),
     _secrets("GET", "/v1/secrets/{path*}/versions", "facts.versions", secrets.SecretPath, secrets.VersionList, "list", "list", "list"),
     _secrets("POST", "/v1/secrets/{path*}/restore", "secrets.restore", secrets.SecretPath, secrets.SecretInfo, "write", "write", "restore"),
@@ -82,13 +101,32 @@ ROUTES: Final[tuple[Route, ...]] = (
     _secrets("PUT", "/v1/secrets/{path*}", "secrets.write", secrets.WriteSecret, secrets.Updated | secrets.Created, "write", "write", "write", created=201, etag=True),
     _secrets("PATCH", "/v1/secrets/{path*}", "secrets.patch", secrets.PatchSecret, secrets.SecretInfo, "write", "write", "write"),
     _secrets("DELETE", "/v1/secrets/{path*}", "secrets.delete", secrets.DeleteSecret, secrets.Deleted, "delete", "delete", "delete"),
+    Route("POST", "/v1/secrets/batch", "batch.read", secret_lists.ReadBatch, secret_lists.BatchValues, "read", "batch_read", ("secrets:read",), tenant=True),
+    Route("POST", "/v1/secrets/batch/metadata", "batch.metadata", secret_lists.ReadBatchMetadata, secret_lists.BatchMetadata, "list", "batch_metadata", ("secrets:list",), tenant=True),
     # -- secrets of a partner
+    _partner("GET", "", "lists.page", secret_lists.ListSecrets, secret_lists.SecretPage, "list", "list", "list"),
+    _partner("GET", "/expiring", "lists.expiring", secret_lists.ListExpiring, secret_lists.ExpiringPage, "list", "list", "list"),
+    _partner("GET", "/metadata/{path*}", "facts.metadata", secrets.SecretPath, secrets.SecretInfo, "list", "list", "list"),
+    _partner("GET", "/{path*}/versions", "facts.versions", secrets.SecretPath, secrets.VersionList, "list", "list", "list"),
     _partner("POST", "/{path*}/restore", "secrets.restore", secrets.SecretPath, secrets.SecretInfo, "write", "write", "restore", role="partner_admin"),
     _partner("POST", "/{path*}/rotate", "secrets.rotate", secrets.RotateSecret, secrets.Rotated, "rotate", "write", "rotate", role="partner_admin", etag=True),
     _partner("GET", "/{path*}", "secrets.read", secrets.ReadSecret, secrets.SecretValue, "read", "read", "read", etag=True),
     _partner("PUT", "/{path*}", "secrets.write", secrets.WriteSecret, secrets.Updated | secrets.Created, "write", "write", "write", role="partner_admin", created=201, etag=True),
     _partner("PATCH", "/{path*}", "secrets.patch", secrets.PatchSecret, secrets.SecretInfo, "write", "write", "write", role="partner_admin"),
     _partner("DELETE", "/{path*}", "secrets.delete", secrets.DeleteSecret, secrets.Deleted, "delete", "delete", "delete", role="partner_admin"),
+    # -- policies
+    _policies("GET", "", "policies.page", policies.ListPolicies, policies.PolicyPage, "policy_read"),
+    _policies("POST", "", "policies.create", policies.NewPolicy, policies.Policy, "policy_create", status=201),
+    _policies("POST", "/test", "rights.test", policies.TestPolicies, policies.TestResult, "policy_read", category="policy_test", unrecorded=True),
+    _policies("GET", "/who-can", "rights.who_can", policies.WhoCan, policies.AblePage, "policy_read"),
+    _policies("GET", "/effective", "rights.effective", policies.EffectiveRights, policies.Effective, "policy_read", scopes=()),
+    _policies("GET", "/{id}", "policies.get", policies.PolicyId, policies.Policy, "policy_read"),
+    _policies("PUT", "/{id}", "policies.replace", policies.ReplacePolicy, policies.Policy, "policy_update"),
+    _policies("PATCH", "/{id}", "policies.change", policies.ChangePolicy, policies.Policy, "policy_update"),
+    _policies("DELETE", "/{id}", "policies.delete", policies.DeletePolicy, None, "policy_delete", status=204),
+    _policies("GET", "/{id}/bindings", "bindings.page", policies.ListBindings, policies.BindingPage, "policy_read"),
+    _policies("POST", "/{id}/bindings", "bindings.create", policies.NewBinding, policies.Binding, "policy_bind", status=201),
+    _policies("DELETE", "/{id}/bindings/{binding_id}", "bindings.delete", policies.BindingId, None, "policy_unbind", status=204),
     # -- who is calling
     Route("GET", "/v1/auth/whoami", "identity.whoami", identity.Nothing, identity.WhoAmI, "auth_read", "auth_info"),
     Route("GET", "/v1/auth/tokens/{id}", "identity.token", identity.TokenId, identity.TokenInfo, "auth_read", "auth_tokens"),
@@ -121,6 +159,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/identity/resolve/{identity_type}/{identity_id}", "directory.resolve", groups.Resolve, groups.Resolved, "identity_read", "identity_read", ("identity:read",)),
     Route("GET", "/v1/identity/roles", "directory.roles", identity.Nothing, groups.RoleList, "identity_read", "identity_read"),
     # -- audit
+    Route("GET", "/v1/audit/logs", "trails.logs", audit_logs.ListLogs, audit_logs.LogPage, "audit_read", "audit_query", ("audit:read",), tenant=True),
+    Route("GET", "/v1/audit/secrets/{path*}", "trails.secret", audit_logs.SecretTrail, audit_logs.SecretTrailPage, "audit_read", "audit_query", ("audit:read",), tenant=True),
+    Route("GET", "/v1/audit/identities/{identity_id}", "trails.identity", audit_logs.IdentityTrail, audit_logs.IdentityTrailPage, "audit_read", "audit_query", ("audit:read",), tenant=True),
+    Route("GET", "/v1/audit/summary", "trails.summary", audit_logs.Summarize, audit_logs.Summary, "audit_read", "audit_query", ("audit:read",), tenant=True),
     Route("GET", "/v1/audit/verify", "audit.verify", audit.VerifyChain, audit.ChainReport, "audit_verify", "audit_query", ("audit:read",), tenant=True),
     Route("GET", "/v1/audit/checkpoints", "audit.checkpoints", audit.ListCheckpoints, audit.CheckpointPage, "audit_read", "audit_query", ("audit:read",), tenant=True),
     Route("GET", "/v1/audit/keys", "audit.keys", audit.ListKeys, audit.CheckpointKeys, "audit_read", "audit_query", ("audit:read",), tenant=True),

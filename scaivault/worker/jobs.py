@@ -84,6 +84,12 @@ async def _checkpoint(vault: Vault, _caller: Caller) -> None:
     await vault.checkpoint()
 
 
+async def _audit_index(vault: Vault, _caller: Caller) -> None:
+    """Of what the ledger grew by since; no row of its own, or it would never be done."""
+    while not vault.closing and await vault.audit_index.advance():
+        pass
+
+
 async def _flush(vault: Vault, _caller: Caller) -> None:
     await vault.flush()
 
@@ -138,12 +144,29 @@ async def _idle_keys(vault: Vault, caller: Caller) -> int:
     return vault.keyring.expire(caller.now)
 
 
+async def _expire_bindings(vault: Vault, caller: Caller) -> int:
+    done = 0
+    while not vault.closing:
+        expired = await vault.bindings.expire(caller)
+        done += expired
+        if not expired:
+            break
+    return done
+
+
+async def _idle_rules(vault: Vault, caller: Caller) -> int:
+    return vault.policies.shelf.sweep(caller.now)
+
+
 JOBS: Final[tuple[Job, ...]] = (
+    Job("audit-index", "audit", _audit_index, lambda _: SECOND),
     Job("checkpoint", "audit", _checkpoint, lambda s: s.audit.checkpoint_interval * SECOND),
+    Job("expire-bindings", "expiry", _expire_bindings, lambda _: MINUTE),
     Job("expiry", "expiry", _expiry, lambda _: 10 * SECOND),
     Job("flush", "audit", _flush, lambda _: MINUTE),
     Job("forget", "expiry", _forget, lambda _: HOUR),
     Job("idle-keys", "seal", _idle_keys, lambda _: MINUTE),
+    Job("idle-rules", "policies", _idle_rules, lambda s: s.policies.cache_ttl * SECOND),
     Job("issuer-key", "identity", _issuer_key, lambda _: HOUR),
     Job("purge", "purge", _purge, lambda _: HOUR),
     Job("rewrap", "rewrap", _rewrap, lambda _: 2 * SECOND),
