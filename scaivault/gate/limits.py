@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 from scaivault.clock import Clock
 from scaivault.config.limits import RateLimits
 from scaivault.errors import Refusal
+from scaivault.gate.caller import Caller
 from scaivault.wire.addresses import parse_address
 
 CATEGORIES: Final[dict[str, int]] = RateLimits().per_minute()
@@ -48,6 +49,14 @@ def address_key(source_ip: str | None) -> str:
     if isinstance(address, IPv6Address):
         return f"{IPv6Address(int(address) >> 64 << 64)}/64"
     return str(address)
+
+
+def bucket(caller: Caller, category: str) -> str:
+    """Whose calls of a category are counted together: an identity's or an address's."""
+    principal = caller.principal
+    if category in BY_ADDRESS or principal is None:
+        return address_key(caller.source_ip)
+    return f"{principal.tenant_id}/{principal.identity_id}"
 
 
 class Allowance(NamedTuple):

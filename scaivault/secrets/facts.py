@@ -1,17 +1,14 @@
-"""What can be known of secrets without a value: metadata, versions, lists."""
+"""What can be known of secrets without a value: metadata and versions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from msgspec import Raw
 
 from scaivault.clock import instant, instant_or_none
 from scaivault.gate.caller import Caller
-from scaivault.gate.cursors import Cursors, Pages, Place
 from scaivault.gate.gate import Act, Gate
-from scaivault.gate.paths import check_prefix
 from scaivault.secrets import model, store
 from scaivault.secrets.access import Access, first_day
 from scaivault.secrets.model import Secret
@@ -25,10 +22,9 @@ Answer = TypeVar("Answer")
 class Facts:
     """One per open vault. ``access``: the reads that no table knows yet."""
 
-    def __init__(self, gate: Gate, cursors: Cursors, access: Access) -> None:
+    def __init__(self, gate: Gate, access: Access) -> None:
         self.gate: Final = gate
         self.access: Final = access
-        self._pages: Final = Pages(cursors, "secrets")
 
     async def metadata(self, caller: Caller, request: wire.SecretPath) -> wire.SecretInfo:
         """All but the value."""
@@ -95,74 +91,10 @@ class Facts:
                     )
                     for number, created_at, created_by, until, _ in store.versions(db, *key)
                 ],
+                model.scope_of(key[0]),
             )
 
         async def look() -> wire.VersionList:
             return await self.gate.ask(question)
 
         return await self.gate.read(caller, Act("list", "list", request.path), look)
-
-    async def listing(self, caller: Caller, request: wire.ListSecrets) -> wire.SecretPage:
-        """One page of the paths that the caller may list, in path order."""
-        check_prefix(request.prefix or "")
-        place = self._pages.place(caller, request, "", prefix=request.prefix)
-        act = Act("list", path=place.filters.get("prefix") or None)
-
-        async def look() -> wire.SecretPage:
-            page = await self._page(caller, place)
-            act.extra["count"] = len(page.secrets)
-            return page
-
-        return await self.gate.read(caller, act, look)
-
-    async def _page(self, caller: Caller, place: Place) -> wire.SecretPage:
-        prefix = place.filters.get("prefix", "")
-
-        def may_list(path: str) -> bool:
-            return self.gate.decide(caller, "list", path).allowed
-
-        def question(db: Connection) -> tuple[list[wire.SecretItem], int]:
-            return _listed(db, caller, prefix, place, may_list)
-
-        found, total = await self.gate.ask(question)
-        page = self._pages.cut(caller, place, found, lambda item: item.path)
-        return wire.SecretPage(*page, total)
-
-
-def _listed(
-    db: Connection,
-    caller: Caller,
-    prefix: str,
-    spot: Place,
-    may_list: Callable[[str], bool],
-) -> tuple[list[wire.SecretItem], int]:
-    """One item more than the page takes, and how many there are in all that the caller may list."""
-    owner, now = caller.owner, caller.now
-    principal = caller.principal
-    sees_all = caller.by_role and principal is not None and not principal.allowed_paths
-    if sees_all:
-        total = store.count(db, owner, prefix, now)
-    else:
-        total = sum(map(may_list, store.paths(db, owner, prefix, now)))
-    items: list[wire.SecretItem] = []
-    after = spot.position
-    while len(items) <= spot.limit:
-        rows = store.page(db, owner, prefix, after, now, spot.limit + 1)
-        items += [_item(row) for row in rows if sees_all or may_list(row[0])]
-        if len(rows) <= spot.limit:
-            break
-        after = rows[-1][0]
-    del items[spot.limit + 1 :]
-    return items, total
-
-
-def _item(row: Any) -> wire.SecretItem:
-    path, secret_type, version, updated_at, expires_at, metadata = row
-    return wire.SecretItem(
-        path,
-        secret_type,
-        version,
-        instant(updated_at),
-        instant_or_none(expires_at),
-        model.tags_of(metadata),
-    )

@@ -58,6 +58,7 @@ class Shelf:
         self._rows: OrderedDict[Key, Stored] = OrderedDict()
         self._size = 0
         self._fetching: dict[Key, set[object]] = {}
+        self._changes: dict[str, int] = {}
         self.hits = 0
         self.misses = 0
 
@@ -94,7 +95,7 @@ class Shelf:
             self._put(key, row)
 
     def _put(self, key: Key, row: Stored) -> None:
-        self.drop(key)
+        self._take_off(key)
         self._rows[key] = row
         self._size += row.size
         while self._size > self._limit:
@@ -102,8 +103,17 @@ class Shelf:
             self._size -= gone.size
 
     def drop(self, key: Key) -> None:
-        """Forget a row, and what is being fetched of it."""
+        """A row was changed: forget it, and what is being fetched of it."""
         self._fetching.pop(key, None)
+        self._take_off(key)
+        self._changes[key[0]] = self.changes(key[0]) + 1
+
+    def changes(self, owner: str) -> int:
+        """How many changes of the owner's secrets there were. What was found between two equal
+        numbers is as it was found."""
+        return self._changes.get(owner, 0)
+
+    def _take_off(self, key: Key) -> None:
         gone = self._rows.pop(key, None)
         if gone is not None:
             self._size -= gone.size

@@ -66,45 +66,6 @@ def versions(db: Connection, owner: str, path: str) -> list[Any]:
     ).fetchall()
 
 
-_RANGE: Final = (
-    " FROM secret s WHERE s.owner_id = :owner AND s.path > :after AND s.path >= :prefix"
-    " AND s.path < :beyond AND s.deleted_at IS NULL"
-    " AND (s.expires_at IS NULL OR s.expires_at > :now)"
-)
-
-
-_COLUMNS: Final = (
-    "SELECT s.path, (SELECT v.secret_type FROM secret_version v WHERE v.owner_id = s.owner_id"
-    " AND v.path = s.path AND v.version = s.current_version), s.current_version,"
-    " s.updated_at, s.expires_at, s.metadata"
-)
-_PAGE: Final = _COLUMNS + _RANGE + " ORDER BY s.path LIMIT :limit"
-
-
-def _bounds(owner: str, prefix: str, after: str, now: int) -> dict[str, object]:
-    # Paths are ASCII, so each one with the prefix sorts below prefix + DEL.
-    return {"owner": owner, "prefix": prefix, "after": after, "beyond": prefix + "\x7f", "now": now}
-
-
-def paths(db: Connection, owner: str, prefix: str, now: int) -> list[str]:
-    """Every live path under a prefix."""
-    rows = db.execute("SELECT s.path" + _RANGE, _bounds(owner, prefix, "", now))
-    return [row[0] for row in rows]
-
-
-def count(db: Connection, owner: str, prefix: str, now: int) -> int:
-    rows = db.execute("SELECT count(*)" + _RANGE, _bounds(owner, prefix, "", now))
-    return int(rows.fetchone()[0])
-
-
-def page(db: Connection, owner: str, prefix: str, after: str, now: int, limit: int) -> list[Any]:
-    """(path, secret_type, version, updated_at, expires_at, metadata) in path order."""
-    return db.execute(
-        _PAGE,
-        {**_bounds(owner, prefix, after, now), "limit": limit},
-    ).fetchall()
-
-
 # -- changing, in a transaction ----------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from scaivault.crypto.aead import Damaged
 from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
-from scaivault.gate.gate import Act, Gate
+from scaivault.gate.gate import Act, Gate, steps
 from scaivault.gate.transaction import Transaction
 from scaivault.seal.keyring import KeyMissing
 from scaivault.secrets import model, store
@@ -24,6 +24,13 @@ class Value(NamedTuple):
     stored: Stored
     version: Version
     data: bytes
+
+
+class Found(NamedTuple):
+    """What there is at a path; ``other``: the version that was asked for, if not the current."""
+
+    stored: Stored | None
+    other: Version | None = None
 
 
 class Values:
@@ -46,16 +53,27 @@ class Values:
     async def find(self, caller: Caller, path: str, number: int | None) -> Value:
         """The value of version ``number``, None: of the current one. Discloses nothing by itself;
         call ``seen`` once the ledger says that it was read."""
-        key = (caller.owner, path)
-        stored = self.shelf.get(key) or await self._fetch(key)
+        found = await self.gather(caller.owner, [path], number)
+        return await self.take(caller, path, found[path], number)
+
+    async def gather(self, owner: str, paths: list[str], number: int | None) -> dict[str, Found]:
+        """What there is at these paths, with one question to the file for all that is not on the
+        shelf; checks nothing and opens nothing."""
+        found = {path: Found(self.shelf.get((owner, path))) for path in paths}
+        lacking = {path: stored for path, (stored, _) in found.items() if _lacks(stored, number)}
+        return found | await self._fetch(owner, lacking, number) if lacking else found
+
+    async def take(self, caller: Caller, path: str, found: Found, number: int | None) -> Value:
+        """The value, if it is there, current or within its grace, unexpired, and opens."""
+        stored = found.stored
         secret = model.check_live(stored.secret if stored is not None else None, path)
         model.check_unexpired(secret, caller.now)
         version = stored.version if stored is not None else None
         if number is not None and number != secret.current_version:
-            version = await self._fetch_version(key, number, caller.now)
+            version = _in_grace(found.other, caller.now)
         if version is None or stored is None:
             raise model.no_version(path, number or secret.current_version)
-        return Value(stored, version, await self._open(caller, key, version))
+        return Value(stored, version, await self._open(caller, (caller.owner, path), version))
 
     def seen(self, caller: Caller, value: Value) -> None:
         """The read is committed: count it."""
@@ -65,34 +83,35 @@ class Values:
         kind = (key[0], value.version.secret_type)
         self.reads[kind] = self.reads.get(kind, 0) + 1
 
-    async def _fetch(self, key: Key) -> Stored | None:
-        ticket = self.shelf.fetching(key)
+    async def _fetch(
+        self, owner: str, known: dict[str, Stored | None], number: int | None
+    ) -> dict[str, Found]:
+        """What the file says; rows that were not known go on the shelf."""
+        tickets = {
+            path: self.shelf.fetching((owner, path))
+            for path, stored in known.items()
+            if stored is None
+        }
 
-        def question(db: Connection) -> Stored | None:
-            secret = store.find(db, *key)
-            if secret is None:
-                return None
-            version = store.find_version(db, *key, secret.current_version)
-            return Stored(secret, version, store.last_access(db, *key))
+        def question(db: Connection) -> dict[str, Found]:
+            return {path: _found(db, (owner, path), row, number) for path, row in known.items()}
 
-        found = None
+        found: dict[str, Found] = {}
         try:
             found = await self._gate.ask(question)
         finally:
-            self.shelf.fetched(key, ticket, found)
-        if found is not None:
-            _, waiting = self.access.waiting(key, 0)
-            if waiting is not None:
-                found.last_at = max(waiting, found.last_at or 0)
+            for path, ticket in tickets.items():
+                row = found[path].stored if path in found else None
+                self.shelf.fetched((owner, path), ticket, row)
+        for path in tickets:
+            self._catch_up((owner, path), found[path].stored)
         return found
 
-    async def _fetch_version(self, key: Key, number: int, now: int) -> Version:
-        version = await self._gate.ask(lambda db: store.find_version(db, *key, number))
-        if version is None or (
-            version.readable_until is not None and version.readable_until <= now
-        ):
-            raise model.no_version(key[1], number)
-        return version
+    def _catch_up(self, key: Key, stored: Stored | None) -> None:
+        """Reads that no table knows yet."""
+        _, waiting = self.access.waiting(key, 0)
+        if stored is not None and waiting is not None:
+            stored.last_at = max(waiting, stored.last_at or 0)
 
     async def _open(self, caller: Caller, key: Key, version: Version) -> bytes:
         """The plaintext. A field that does not open is set aside; everything else goes on."""
@@ -125,7 +144,31 @@ class Values:
 
         act = Act("job_control", path=path)
         act.extra.update(version=version, quarantined=True)
-        await self._gate.change(caller, act, set_aside)
+        # This is not what a key of the request's stands for.
+        await self._gate.change(steps(caller), act, set_aside)
+
+
+def _lacks(stored: Stored | None, number: int | None) -> bool:
+    """Whether the row, or the version that was asked for, has to be fetched."""
+    return stored is None or number not in (None, stored.secret.current_version)
+
+
+def _found(db: Connection, key: Key, stored: Stored | None, number: int | None) -> Found:
+    if stored is None:
+        secret = store.find(db, *key)
+        if secret is None:
+            return Found(None)
+        version = store.find_version(db, *key, secret.current_version)
+        stored = Stored(secret, version, store.last_access(db, *key))
+    if number is None or number == stored.secret.current_version:
+        return Found(stored)
+    return Found(stored, store.find_version(db, *key, number))
+
+
+def _in_grace(version: Version | None, now: int) -> Version | None:
+    if version is None or version.readable_until is None or version.readable_until > now:
+        return version
+    return None
 
 
 def concern(

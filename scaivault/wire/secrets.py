@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
@@ -109,14 +109,6 @@ class DeleteSecret(Struct, frozen=True):
     if_match: str | None = None
 
 
-class ListSecrets(Struct, frozen=True):
-    """GET /v1/secrets"""
-
-    prefix: str | None = None
-    limit: Limit | None = None
-    cursor: str | None = None
-
-
 class SecretValue(Struct):
     """A secret with the value of one version."""
 
@@ -218,26 +210,6 @@ class SecretInfo(Struct):
     scope: str | UnsetType = UNSET
 
 
-class SecretItem(Struct):
-    """One line of a list."""
-
-    path: str
-    secret_type: str
-    version: int
-    updated_at: str
-    expires_at: str | None
-    tags: list[Any]
-
-
-class SecretPage(Struct):
-    """One page of a list."""
-
-    secrets: list[SecretItem]
-    cursor: str | None
-    has_more: bool
-    total_count: int
-
-
 class VersionItem(Struct):
     """One stored version."""
 
@@ -253,3 +225,4 @@ class VersionList(Struct):
 
     path: str
     versions: list[VersionItem]
+    scope: str | UnsetType = UNSET

@@ -1,0 +1,160 @@
+"""Which secrets a list is about, and their rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from scaivault.gate.sight import Span, Spans, behind, below
+from scaivault.storage.file import Connection
+
+_STEP: Final = 1000  # rows looked at in one go where not every one may be told
+_NEVER: Final = 2**63
+
+_COLUMNS: Final = (
+    "SELECT s.path, s.secret_type, s.current_version, s.updated_at, s.expires_at, s.metadata,"
+    " s.deleted_at"
+)
+_ALL: Final = " FROM secret s WHERE s.owner_id = :owner AND s.path >= :first AND s.path < :beyond"
+# CROSS JOIN: the tag comes first, whatever the planner thinks; paths are in order there too.
+_TAGGED: Final = (
+    " FROM secret_tag t CROSS JOIN secret s ON s.owner_id = t.owner_id AND s.path = t.path"
+    " WHERE t.owner_id = :owner AND t.tag = :tag AND t.path >= :first AND t.path < :beyond"
+)
+_OTHER_TAGS: Final = (
+    " AND NOT EXISTS (SELECT 1 FROM json_each(:other_tags) j WHERE NOT EXISTS"
+    " (SELECT 1 FROM secret_tag o"
+    " WHERE o.owner_id = s.owner_id AND o.tag = j.value AND o.path = s.path))"
+)
+_LIVE: Final = " AND s.deleted_at IS NULL"
+_UNEXPIRED: Final = " AND (s.expires_at IS NULL OR s.expires_at > :now)"
+_KEPT: Final = " AND (s.deleted_at IS NULL OR s.deleted_at > :kept)"
+_UNEXPIRED_OR_DELETED: Final = (
+    " AND (s.expires_at IS NULL OR s.expires_at > :now OR s.deleted_at IS NOT NULL)"
+)
+_TYPE: Final = " AND s.secret_type = :secret_type"
+_EXPIRES: Final = " AND s.expires_at < :expires_before"
+_UPDATED: Final = " AND s.updated_at > :updated_after"
+
+_EXPIRING: Final = (
+    "SELECT path, expires_at FROM secret WHERE owner_id = :owner AND deleted_at IS NULL"
+    " AND expires_at IS NOT NULL AND (expires_at, path) > (:at, :path)"
+    " AND expires_at <= :until AND path >= :first AND path < :beyond"
+    " ORDER BY expires_at, path LIMIT :limit"
+)
+_FACTS: Final = (
+    "SELECT path, current_version, updated_at, metadata FROM secret"
+    " WHERE owner_id = :owner AND path = :path AND deleted_at IS NULL"
+)
+
+
+class Selection(NamedTuple):
+    """The filters of a list; times are instants. ``kept``: soft-deleted ones are there too, those
+    deleted after this instant."""
+
+    tags: tuple[str, ...] = ()
+    secret_type: str | None = None
+    expires_before: int | None = None
+    updated_after: int | None = None
+    expired: bool = False
+    kept: int | None = None
+
+    @property
+    def _rows(self) -> str:
+        """FROM and WHERE, put together of the literals above."""
+        deleted = self.kept is not None
+        parts = [
+            (_TAGGED if self.tags else _ALL, True),
+            (_OTHER_TAGS, len(self.tags) > 1),
+            (_KEPT if deleted else _LIVE, True),
+            (_UNEXPIRED_OR_DELETED if deleted else _UNEXPIRED, not self.expired),
+            (_TYPE, self.secret_type is not None),
+            (_EXPIRES, self.expires_before is not None),
+            (_UPDATED, self.updated_after is not None),
+        ]
+        return "".join(text for text, wanted in parts if wanted)
+
+    def _values(self, owner: str, span: Span, now: int) -> dict[str, object]:
+        return {
+            "owner": owner,
+            "first": span.first,
+            "beyond": span.beyond,
+            "now": now,
+            "kept": self.kept,
+            "secret_type": self.secret_type,
+            "expires_before": self.expires_before,
+            "updated_after": self.updated_after,
+            "tag": self.tags[0] if self.tags else None,
+            "other_tags": json.dumps(self.tags[1:]),
+        }
+
+    def page(
+        self,
+        db: Connection,
+        owner: str,
+        spans: Spans,
+        allows: Callable[[str], bool],
+        now: int,
+        most: int,
+    ) -> list[Any]:
+        """The first ``most`` rows in ``spans`` that may be told, in path order: (path,
+        secret_type, version, updated_at, expires_at, metadata, deleted_at)."""
+        order = " ORDER BY t.path LIMIT :limit" if self.tags else " ORDER BY s.path LIMIT :limit"
+        sql = "".join((_COLUMNS, self._rows, order))
+        found: list[Any] = []
+        for span in spans:
+            rest: Span | None = span
+            while rest is not None and len(found) < most:
+                limit = most - len(found) if span.whole else _STEP
+                values = {**self._values(owner, rest, now), "limit": limit}
+                rows = db.execute(sql, values).fetchall()
+                found += [row for row in rows if allows(row[0])]
+                rest = span._replace(first=behind(rows[-1][0])) if len(rows) == limit else None
+        return found[:most]
+
+    def tally(
+        self, db: Connection, owner: str, spans: Spans, allows: Callable[[str], bool], now: int
+    ) -> tuple[int, int | None]:
+        """How many rows in ``spans`` may be told, and the first instant at which one of them
+        expires, if one does."""
+        total, ends = 0, _NEVER
+        for span in spans:
+            values = self._values(owner, span, now)
+            if span.whole:
+                sql = "".join(("SELECT count(*), min(s.expires_at)", self._rows))
+                number, end = db.execute(sql, values).fetchone()
+                total += number
+                ends = min(ends, end or _NEVER)
+                continue
+            sql = "".join(("SELECT s.path, s.expires_at", self._rows))
+            for path, end in db.execute(sql, values):
+                if allows(path):
+                    total += 1
+                    ends = min(ends, end or _NEVER)
+        return total, None if ends == _NEVER else ends
+
+    def paths(self, db: Connection, owner: str, span: Span, now: int) -> Iterator[str]:
+        """All paths of a span, in order."""
+        sql = "".join(("SELECT s.path", self._rows, " ORDER BY s.path"))
+        return (path for (path,) in db.execute(sql, self._values(owner, span, now)))
+
+
+def facts(db: Connection, owner: str, path: str) -> Any:
+    """(path, version, updated_at, metadata) of a live secret, or None."""
+    return db.execute(_FACTS, {"owner": owner, "path": path}).fetchone()
+
+
+class Ends(NamedTuple):
+    """Ends of life behind (``at``, ``path``), until an instant, under a prefix."""
+
+    at: int
+    path: str
+    until: int
+    prefix: str
+
+    def rows(self, db: Connection, owner: str, limit: int) -> list[tuple[str, int]]:
+        """(path, expires_at), soonest first."""
+        span = below(self.prefix)
+        values = {**self._asdict(), "owner": owner, "first": span.first, "beyond": span.beyond}
+        return db.execute(_EXPIRING, {**values, "limit": limit}).fetchall()
