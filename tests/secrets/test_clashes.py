@@ -45,9 +45,9 @@ def bases(house: House) -> dict[str, str]:
 @pytest.mark.parametrize("kind", ["plain", "tenant", "partner"])
 async def test_reserved_names_are_refused_for_every_method(house: House, kind: str) -> None:
     base = bases(house)[kind]
-    for name, taken in RESERVED.items():
+    for name, routes in RESERVED.items():
         # There is no batch call for secrets of a partner.
-        taken = set() if kind == "partner" and name.startswith("batch") else taken
+        taken = set() if kind == "partner" and name.startswith("batch") else routes
         for method in METHODS:
             if method in taken:
                 continue
