@@ -60,7 +60,9 @@ async def test_bindings_go_with_a_group(house: House) -> None:
     rows = await house.rows(request_id=answer.headers["x-request-id"])
     assert [row["action"] for row in rows] == ["identity_delete", "policy_unbind"]
     assert {row["tenant_id"] for row in rows} == {house.made["tenant_id"]}
-    (event,) = [one for one in await house.events() if one["type"] == "policy.binding.deleted"]
+    (event,) = [
+        one for one in await house.events() if one["event_type"] == "policy.binding.deleted"
+    ]
     assert event["data"]["identity_id"] == "group:night"
 
 
