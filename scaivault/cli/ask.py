@@ -16,20 +16,26 @@ from scaivault.cli.failure import Failure, usage
 _LIMIT: Final = 65536
 
 
-def from_file(name: str) -> str:
+def from_file(name: str, limit: int = _LIMIT) -> str:
     """The secret in a file (``-`` = stdin), exactly, but for one line end after it."""
+    text = whole(name, limit)
+    text = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
+    if not text:
+        raise usage(f"{_shown(name)} is empty")
+    return text
+
+
+def whole(name: str, limit: int) -> str:
+    """A file (``-`` = stdin) of at most ``limit`` bytes of UTF-8."""
     try:
-        raw = sys.stdin.buffer.read(_LIMIT + 1) if name == "-" else _content(name)
+        raw = sys.stdin.buffer.read(limit + 1) if name == "-" else _content(name, limit)
         text = raw.decode("utf-8")
     except OSError as error:
         raise usage(f"{name} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise usage(f"{_shown(name)} is not UTF-8 text") from None
-    if len(raw) > _LIMIT:
-        raise usage(f"{_shown(name)} is longer than {_LIMIT} bytes; is it the right file?")
-    text = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-    if not text:
-        raise usage(f"{_shown(name)} is empty")
+    if len(raw) > limit:
+        raise usage(f"{_shown(name)} is longer than {limit} bytes; is it the right file?")
     return text
 
 
@@ -73,9 +79,9 @@ def agreed(question: str, *, yes: bool) -> None:
         raise Failure("aborted", "nothing was changed")
 
 
-def _content(name: str) -> bytes:
+def _content(name: str, limit: int) -> bytes:
     with open(name, "rb") as file:
-        return file.read(_LIMIT + 1)
+        return file.read(limit + 1)
 
 
 def _shown(name: str) -> str:

@@ -173,7 +173,7 @@ class Api:
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
             raise Failure(
-                "connection_failed", f"cannot reach {self._url}: {reason}; {_remedy(reason)}"
+                "connection_failed", f"cannot reach {self._url}: {reason}; {remedy(reason)}"
             ) from None
 
     def _connect(self) -> httpx.Client:
@@ -216,7 +216,7 @@ class Api:
             return self._foreign(response)
         return Failure(
             error["code"],
-            _told(error),
+            told(error),
             exit_of(response.status_code),
             request_id=error.get("request_id"),
             envelope=response.content.decode(),
@@ -240,7 +240,7 @@ def _decoded(response: httpx.Response) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _told(error: Mapping[str, Any]) -> str:
+def told(error: Mapping[str, Any]) -> str:
     """The message, with the fields at fault where the server names them."""
     message = str(error.get("message", ""))
     details = error.get("details")
@@ -250,7 +250,7 @@ def _told(error: Mapping[str, Any]) -> str:
     return message + "; " + ", ".join(f"{name}: {fault}" for name, fault in fields.items())
 
 
-def _remedy(reason: str) -> str:
+def remedy(reason: str) -> str:
     """What helps when there was no connection."""
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return "name its CA with --ca-file, and call it by the name in its certificate"

@@ -17,13 +17,19 @@ from scaivault import __version__
 from scaivault.cli.failure import GENERAL, USAGE, Failure, exit_of, usage
 from scaivault.cli.lazy import LazyGroup
 from scaivault.cli.output import complain
-from scaivault.cli.session import common_flags
+from scaivault.cli.session import client_flags
 from scaivault.errors import Refusal
 
 _COMMANDS: Final = {
     "serve": ("scaivault.cli.serve:serve", "Run the server."),
     "operator": ("scaivault.cli.operator:operator", "Set a vault up, unseal it, keep it sound."),
     "system": ("scaivault.cli.system:system", "Health, readiness and version of a server."),
+    "secrets": ("scaivault.cli.secrets:secrets", "Read, write, list, rotate, delete secrets."),
+    "policies": ("scaivault.cli.policies:policies", "Who may do what on which paths."),
+    "audit": ("scaivault.cli.audit:audit", "What was done: search, export, verify."),
+    "auth": ("scaivault.cli.auth:auth", "Log in and out; who you are."),
+    "config": ("scaivault.cli.config:config", "What the program keeps of your settings."),
+    "completion": ("scaivault.cli.completion:completion", "Let a shell complete commands."),
 }
 
 
@@ -49,7 +55,7 @@ class _Root(LazyGroup):
             failure = _failure(error)
             if failure is None:
                 raise
-            complain(failure, as_json="--json" in words)
+            complain(failure, envelope="--json" in words, no_color="--no-color" in words)
             sys.exit(failure.exit_code)
         sys.exit(result if isinstance(result, int) else 0)
 
@@ -59,9 +65,8 @@ def _failure(error: Exception) -> Failure | None:
     match error:
         case Failure():
             return error
-        case click.UsageError() | click.BadParameter():
-            hint = f"; see {error.ctx.command_path} --help" if error.ctx else ""
-            return usage(error.format_message().rstrip(".") + hint)
+        case click.UsageError():
+            return _wrong_usage(error)
         case click.ClickException():
             return Failure("failed", error.format_message())
         case click.Abort():
@@ -71,12 +76,30 @@ def _failure(error: Exception) -> Failure | None:
         case OSError():
             return Failure("failed", f"{error.filename or 'input or output'}: {error.strerror}")
         case _:
-            return None
+            return _of_sdk(error)
+
+
+def _wrong_usage(error: click.UsageError) -> Failure:
+    """What click says, without arguments too many: one may be a token that lost its option."""
+    message = error.format_message().rstrip(".")
+    if message.startswith("Got unexpected extra argument"):
+        message = "there are too many arguments"
+    hint = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+    return usage(message + hint)
+
+
+def _of_sdk(error: Exception) -> Failure | None:
+    """What the SDK raised. It is imported only if a command called it."""
+    if "scaivault_sdk.errors" not in sys.modules:
+        return None
+    from scaivault.cli.vault import failure_of
+
+    return failure_of(error)
 
 
 @click.group(cls=_Root, table=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="scaivault", message="%(prog)s %(version)s")
-@common_flags
+@client_flags
 def scaivault() -> None:
     """ScaiVault keeps secrets, certificates and short-lived credentials.
 

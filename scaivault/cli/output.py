@@ -8,13 +8,19 @@ Whatever the server sent is cleaned of control characters before a terminal sees
 from __future__ import annotations
 
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TextIO
 
 from scaivault.cli.failure import Failure
+
+# Select Graphic Rendition of ECMA-48, section 8.3.117.
+_BOLD: Final = "\x1b[1m"
+_RED: Final = "\x1b[31m"
+_PLAIN: Final = "\x1b[0m"
 
 
 @dataclass(frozen=True)
@@ -38,13 +44,15 @@ def clean(text: str) -> str:
 
 
 def cell(value: Any) -> str:
-    """One value as table text: ``-`` for none, yes or no, lists by comma."""
+    """One value as table text: ``-`` for none, yes or no, lists by comma, objects as JSON."""
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ",".join(cell(item) for item in value) or "-"
+    if isinstance(value, dict):
+        return clean(as_json(value)) if value else "-"
     return clean(str(value))
 
 
@@ -64,10 +72,24 @@ def tabbed(table: Table) -> str:
     return "\n".join("\t".join(cell(value) for value in row) for row in table.rows)
 
 
-def show(*tables: Table) -> None:
+def coloured(stream: TextIO, *, no_color: bool = False) -> bool:
+    """Whether a stream gets colours: a terminal, unless the flag, ``NO_COLOR`` (no-color.org) or
+    a terminal that knows none forbids it."""
+    forbidden = no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not forbidden
+
+
+def show(*tables: Table, no_color: bool = False) -> None:
     """Tables on stdout, in the form that fits what stdout is."""
     terminal = sys.stdout.isatty()
-    form = aligned if terminal else tabbed
+    bold = coloured(sys.stdout, no_color=no_color)
+
+    def form(table: Table) -> str:
+        if not terminal:
+            return tabbed(table)
+        header, _, rest = aligned(table).partition("\n")
+        return f"{_BOLD}{header}{_PLAIN}\n{rest}" if bold else f"{header}\n{rest}"
+
     texts = [form(table) for table in tables if table.rows]
     if texts:
         sys.stdout.write(("\n\n" if terminal else "\n").join(texts) + "\n")
@@ -79,9 +101,14 @@ def document(text: str) -> None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
+def as_json(value: Any) -> str:
+    """``value`` as JSON on one line, text as it is."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def as_document(value: Any) -> None:
     """``value`` as one JSON document on stdout, for answers that are made on this side."""
-    document(json.dumps(value, ensure_ascii=False))
+    document(as_json(value))
 
 
 def note(text: str) -> None:
@@ -89,10 +116,11 @@ def note(text: str) -> None:
     sys.stderr.write(clean(text) + "\n")
 
 
-def complain(failure: Failure, *, as_json: bool) -> None:
+def complain(failure: Failure, *, envelope: bool, no_color: bool = False) -> None:
     """The error on stderr: ``error: <code>: <message> (request req_…)``, or the envelope."""
-    if as_json:
+    if envelope:
         sys.stderr.write(failure.envelope.rstrip("\n") + "\n")
         return
+    word = f"{_RED}error{_PLAIN}" if coloured(sys.stderr, no_color=no_color) else "error"
     request = f" (request {failure.request_id})" if failure.request_id else ""
-    sys.stderr.write(clean(f"error: {failure.code}: {failure.message}{request}") + "\n")
+    sys.stderr.write(word + clean(f": {failure.code}: {failure.message}{request}") + "\n")

@@ -6,35 +6,36 @@ from typing import Any
 
 import click
 
-from scaivault.cli.failure import GENERAL, Failure
+from scaivault.cli.failure import GENERAL
 from scaivault.cli.output import Table
-from scaivault.cli.session import common_flags, session
+from scaivault.cli.session import client_flags, session
 
 
 @click.group()
-@common_flags
+@client_flags
 def system() -> None:
     """Health, readiness and version of a server."""
 
 
 @system.command()
-@common_flags
+@client_flags
 def health() -> None:
     """Whether the process runs, sealed or not."""
     current = session()
-    answer = current.api().get("/v1/health")
+    vault = current.vault()
+    answer = vault.ask(vault.client.system.health)
     current.show(answer, Table(("CHECK", "STATUS"), [("server", answer.body.get("status"))]))
 
 
 @system.command()
-@common_flags
+@client_flags
 def ready() -> int:
     """Whether it can serve secrets now; exit 1 if not."""
     current = session()
-    answer = current.api().call("GET", "/v1/health/ready", also=(503,))
+    vault = current.vault()
+    answer = vault.ask(vault.client.system.ready)
     checks = answer.body.get("checks")
-    if not isinstance(checks, dict):
-        raise Failure("unexpected_answer", "this is no readiness report; check --url")
+    checks = checks if isinstance(checks, dict) else {}
     errors = answer.body.get("errors")
     errors = errors if isinstance(errors, dict) else {}
     rows = [(name, state, errors.get(name)) for name, state in checks.items()]
@@ -44,21 +45,23 @@ def ready() -> int:
 
 
 @system.command()
-@common_flags
+@client_flags
 def detailed() -> None:
     """Every check with its latency; needs a token of scope admin."""
     current = session()
-    answer = current.api().get("/v1/health/detailed")
+    vault = current.vault()
+    answer = vault.ask(vault.client.system.detailed)
     rows = [("server", answer.body.get("status"), None), *_checks(answer.body.get("checks"))]
     current.show(answer, Table(("CHECK", "STATUS", "LATENCY"), rows))
 
 
 @system.command()
-@common_flags
+@client_flags
 def version() -> None:
     """Version of the server, not of this program (`scaivault --version`)."""
     current = session()
-    answer = current.api().get("/v1/version")
+    vault = current.vault()
+    answer = vault.ask(vault.client.system.version)
     rows = [
         (name, answer.body.get(name)) for name in ("version", "api_version", "commit", "built_at")
     ]

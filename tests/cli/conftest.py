@@ -89,7 +89,7 @@ def handler_for(canned: Canned) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = _reply  # noqa: N815 - names of the base class
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _reply  # noqa: N815 - of the base class
 
         def address_string(self) -> str:
             return "peer"
@@ -183,12 +183,19 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 @pytest.fixture
-def environment(server: Canned) -> dict[str, str | None]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home directory of the runs, still empty."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def environment(server: Canned, home: Path) -> dict[str, str | None]:
     """The variables of one run: everything of the caller's own environment is taken out."""
     clean: dict[str, str | None] = dict.fromkeys(
         name for name in os.environ if name.startswith("SCAIVAULT_")
     )
-    return {**clean, "SCAIVAULT_URL": server.url, "SCAIVAULT_TOKEN": server.token}
+    own = {"SCAIVAULT_URL": server.url, "SCAIVAULT_TOKEN": server.token}
+    return {**clean, **own, "HOME": str(home), "NO_COLOR": "1"}
 
 
 Run = Callable[..., Result]

@@ -61,7 +61,7 @@ def test_a_document_stays_as_it_came(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_an_error_cannot_forge_a_second_line(capsys: pytest.CaptureFixture[str]) -> None:
-    output.complain(Failure("a", "x\nerror: b: y"), as_json=False)
+    output.complain(Failure("a", "x\nerror: b: y"), envelope=False)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "error: a: x\\nerror: b: y\n"

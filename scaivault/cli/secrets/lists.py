@@ -1,0 +1,75 @@
+"""``secrets list``, ``versions`` and ``expiring``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from scaivault.cli.completion import complete_path
+from scaivault.cli.http import rows
+from scaivault.cli.output import Table
+from scaivault.cli.secrets.shapes import TYPES, list_table, partner_flag, path_argument
+from scaivault.cli.session import client_flags, session
+
+
+@click.command("list")
+@click.option("--prefix", metavar="P", shell_complete=complete_path, help="Paths that begin so.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many a page.")
+@click.option("--tag", "tags", multiple=True, metavar="T", help="Only with this tag.")
+@click.option("--type", "secret_type", type=click.Choice(TYPES), help="Only of this type.")
+@click.option("--expired", is_flag=True, help="Also those that are expired.")
+@click.option("--deleted", is_flag=True, help="Also those that can still be restored.")
+@click.option("--metadata", is_flag=True, help="All facts of each, with --json.")
+@click.option("--all", "every", is_flag=True, help="All pages.")
+@partner_flag
+@client_flags
+def list_(partner: bool, every: bool, tags: tuple[str, ...], **options: Any) -> None:
+    """What there is, in the order of paths. Values are not shown."""
+    current = session()
+    vault = current.vault()
+    filters = {
+        "prefix": options["prefix"],
+        "tag": list(tags) or None,
+        "secret_type": options["secret_type"],
+        "include_expired": options["expired"],
+        "include_deleted": options["deleted"],
+        "include_metadata": options["metadata"],
+        "limit": options["limit"],
+    }
+    answer = vault.pages(vault.secrets(partner).list, "secrets", every=every, **filters)
+    current.show(answer, list_table(answer.body))
+    current.note_more(answer, f"{answer.body.get('total_count')} in all")
+
+
+@click.command()
+@path_argument()
+@partner_flag
+@client_flags
+def versions(path: str, partner: bool) -> None:
+    """The stored versions, newest first."""
+    current = session()
+    vault = current.vault()
+    answer = vault.ask(vault.secrets(partner).versions, path)
+    lines = [
+        [each.get(field) for field in ("version", "created_at", "is_current")]
+        for each in rows(answer.body, "versions")
+    ]
+    current.show(answer, Table(("VERSION", "CREATED", "CURRENT"), lines))
+
+
+@click.command()
+@click.option("--days", type=click.IntRange(1, 3650), metavar="N", help="Within N days, else 30.")
+@click.option("--prefix", metavar="P", shell_complete=complete_path, help="Paths that begin so.")
+@partner_flag
+@client_flags
+def expiring(days: int | None, prefix: str | None, partner: bool) -> None:
+    """What is over soon, soonest first."""
+    current = session()
+    vault = current.vault()
+    answer = vault.whole(vault.secrets(partner).expiring, "secrets", days or 30, prefix=prefix)
+    lines = [
+        [each.get(field) for field in ("path", "expires_at", "days_remaining")]
+        for each in rows(answer.body, "secrets")
+    ]
+    current.show(answer, Table(("PATH", "EXPIRES", "DAYS"), lines))
