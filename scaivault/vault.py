@@ -8,8 +8,14 @@ import logging
 from typing import Final
 
 from scaivault.audit import Audit
+from scaivault.audit.archive import Archive
+from scaivault.audit.archive import Settings as ArchiveSettings
+from scaivault.audit.export_run import ExportRun
+from scaivault.audit.exports import Exports
 from scaivault.audit.index import Index
 from scaivault.audit.trails import Trails
+from scaivault.audit.prune import Prune
+from scaivault.audit.retention import Retention
 from scaivault.clock import SECOND, Clock
 from scaivault.config import Settings
 from scaivault.crypto.memory import Guarded
@@ -28,7 +34,9 @@ from scaivault.identity.known import Known
 from scaivault.identity.lookup import ever_known
 from scaivault.identity.members import Members
 from scaivault.identity.published import Published
+from scaivault.identity.standing import standing
 from scaivault.ids import timed_id
+from scaivault.outbound import Allowance, Guard
 from scaivault.policies import Bindings, Policies, Rights
 from scaivault.policies.shelf import Shelf as Rules
 from scaivault.seal.file import WrappedKey
@@ -36,6 +44,7 @@ from scaivault.secrets import Secrets
 from scaivault.secrets.access import Access
 from scaivault.secrets.batch import Batch
 from scaivault.secrets.facts import Facts
+from scaivault.secrets.lending import Lending
 from scaivault.secrets.listing import Lists
 from scaivault.secrets.removing import Removing
 from scaivault.secrets.shelf import Shelf
@@ -103,14 +112,48 @@ class Vault:
         retention = settings.secrets.soft_delete_retention * SECOND
         removing = Removing(retention)
         self.secrets: Final = Secrets(self.gate, self.facts, self.values, removing)
-        self.lists: Final = Lists(
-            self.gate, self.cursors, self.facts, self.values.shelf, retention
-        )
+        self.lists: Final = Lists(self.gate, self.cursors, self.facts, self.values.shelf, retention)
         self.batch: Final = Batch(self.gate, self.values, limits)
         self.upkeep: Final = Upkeep(self.gate, self.values, removing, self.tenancy.places)
         self.audit: Final = Audit(self.gate, self.ledger, self.keyring.vault_id, self.cursors)
         self.audit_index: Final = Index(self.gate, self.ledger)
         self.trails: Final = Trails(self.gate, self.cursors, self.keyring.vault_id, ever_known)
+        guard = Guard(_allowance(settings))
+        lend = Lending(self.gate, self.values)
+        self.exports: Final = Exports(self.gate, self.ledger, self.cursors, guard, ever_known)
+        self.export_run: Final = ExportRun(
+            self.gate,
+            self.keyring.vault_id,
+            folder.exports,
+            guard,
+            lend=lend,
+            standing=standing,
+            resolve=self.tenancy.resolve,
+            sign=self.checkpoint,
+            closing=lambda: self.closing,
+        )
+        self.archive: Final = Archive(
+            self.gate,
+            self.keyring.vault_id,
+            _archive(settings, folder),
+            guard,
+            lend=lend,
+            home=Tenancy.first,
+            alone=self.database.alone,
+            closing=lambda: self.closing,
+        )
+        kept = settings.audit.retention
+        self.retention: Final = Retention(
+            self.gate, kept, archive=settings.audit.archive.type is not None
+        )
+        self.prune: Final = Prune(
+            self.gate,
+            kept,
+            self.tenancy.places,
+            self.archive.shipped,
+            lambda: self.closing,
+            self.audit_index.still,
+        )
         self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, self.values.shelf)
         self.jobs: Final = Jobs(self.gate, clock)
         self.closing = False
@@ -188,3 +231,19 @@ class Vault:
         self.policies.shelf.clear()
         self.identity.forget()
         self.opened.wipe()
+
+
+def _allowance(settings: Settings) -> Allowance:
+    """What receivers, issuers and stores that tenants name may be reached at."""
+    binds = (settings.server.bind, settings.metrics.bind)
+    return Allowance(
+        tuple(network.range for network in settings.webhooks.allowed_networks),
+        frozenset(bind.port for bind in binds if bind is not None),
+    )
+
+
+def _archive(settings: Settings, folder: Folder) -> ArchiveSettings | None:
+    to = settings.audit.archive
+    if to.type is None:
+        return None
+    return ArchiveSettings(to.type, to.bucket or "", to.prefix, to.credentials_path, folder.archive)

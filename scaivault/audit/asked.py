@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from scaivault.audit.actions import ACTIONS
-from scaivault.audit.filters import Filter
+from scaivault.audit.filters import Filter, Sight
 from scaivault.clock import instant, parse_instant
-from scaivault.errors import faults
+from scaivault.errors import Refusal, faults
+from scaivault.gate.caller import PARTNER_ADMIN, RANK, SUPER_ADMIN, Caller, Principal
 from scaivault.gate.paths import check_prefix
 from scaivault.storage.file import Connection
 from scaivault.wire.addresses import parse_address
@@ -18,6 +19,7 @@ Known = Callable[[Connection, str, str], tuple[str, str] | None]
 """(type, canonical id) of an identity of a tenant that is or once was; None for a text that names
 none."""
 
+_ROLES: Final = {"partner": PARTNER_ADMIN, "vault": SUPER_ADMIN}
 _RECORD: Final = re.compile(r"(usr|sa|grp)_[0-9a-v]{20,32}\Z")
 _TYPES: Final = {"usr": "user", "sa": "service_account", "grp": "group"}
 _TIME: Final = "must be an RFC 3339 time or a date"
@@ -98,3 +100,21 @@ def filter_of(fields: dict[str, Any]) -> Filter:
     if "actions" in wanted:
         wanted["actions"] = frozenset(wanted["actions"])
     return Filter(**wanted)
+
+
+def sight(caller: Caller, scope: str = "tenant") -> Sight:
+    """What the caller may see; 403 for a scope that takes a role he has not."""
+    principal = caller.principal
+    if principal is None:
+        raise Refusal("authentication_required", "this call needs a token")
+    if scope == "tenant":
+        return Sight("tenant", caller.tenant, caller.partner_id, principal.allowed_paths)
+    _check_role(principal, _ROLES[scope], scope)
+    if scope == "partner":
+        return Sight("partner", None, caller.partner_id, principal.allowed_paths)
+    return Sight("vault", None, None, principal.allowed_paths)
+
+
+def _check_role(principal: Principal, role: str, scope: str) -> None:
+    if principal.rank < RANK[role]:
+        raise Refusal("forbidden", f"the scope {scope} takes the role {role}", required_role=role)

@@ -12,14 +12,14 @@ Nothing of this leaves a row in the ledger, or an idle vault would index its own
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
 from scaivault.audit import rows
-from scaivault.audit.terms import SEGMENT, pack, terms
+from scaivault.audit.terms import SEGMENT, pack, places, segment_of, terms, unpack
 from scaivault.gate.gate import Gate
-from scaivault.gate.ledger import Ledger, Record
+from scaivault.gate.ledger import Ledger, Record, read_record
 from scaivault.storage.database import Unit
 from scaivault.storage.file import Connection
 
@@ -39,6 +39,7 @@ _AGAIN: Final = (
 # As in the ledger: one statement for many rows, because each costs a turn of the interpreter lock.
 _ONE: Final = f"{_INTO}(?,?,?,?,?,?){_AGAIN}"
 _MANY: Final = f"{_INTO}{','.join(['(?,?,?,?,?,?)'] * _TOGETHER)}{_AGAIN}"
+_KEY: Final = "owner_id = ? AND kind = ? AND value = ? AND segment = ?"
 _FRAME: Final = (
     "INSERT INTO audit_segment (number, first_at, last_at, first_request, last_request)"
     " VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET first_at = excluded.first_at,"
@@ -49,7 +50,7 @@ _FRAME: Final = (
 
 class Index:
     """One per open vault. ``still``: held while a segment is worked on; whoever takes content out
-    of indexed rows holds it, and calls ``forget`` and ``take_up`` in the same transaction."""
+    of rows holds it, and calls ``drop`` in the same transaction."""
 
     def __init__(self, gate: Gate, ledger: Ledger) -> None:
         self._gate: Final = gate
@@ -76,29 +77,35 @@ def reached(db: Connection) -> int:
     return 0 if row is None else int(row[0])
 
 
-def forget(db: Connection, first: int, last: int) -> None:
-    """Take the terms of the segments over rows ``first`` to ``last`` out, before rows change."""
-    for segment in _indexed(db, first, last):
-        made = _Segment(segment)
-        made.read(db, made.first, SEGMENT)
-        db.executemany(
-            "DELETE FROM audit_term WHERE (owner_id, kind, value, segment) = (?, ?, ?, ?)",
-            [entry[:4] for entry in made.entries()],
+def drop(db: Connection, bodies: Iterable[bytes]) -> None:
+    """Take rows (as they are stored) out of the index, because their content goes. Times and
+    request ids of their segment stay as wide as they were, which only makes searches look more."""
+    gone: dict[tuple[_Term, int], int] = {}
+    for body in bodies:
+        try:
+            entry = read_record(body)
+        except ValueError:
+            continue  # it could not be indexed either
+        place = (entry.seq - 1) % SEGMENT
+        for term in terms(entry):
+            key = (term, segment_of(entry.seq))
+            gone[key] = gone.get(key, 0) | 1 << place
+    for (term, segment), bits in sorted(gone.items()):
+        _take_out(db, (*term, segment), bits)
+
+
+def _take_out(db: Connection, key: tuple[str, str, str, int], bits: int) -> None:
+    row = db.execute(f"SELECT places FROM audit_term WHERE {_KEY}", key).fetchone()  # noqa: S608 - a constant
+    if row is None:
+        return
+    left = places(unpack(row[0]) & ~bits)
+    if left:
+        db.execute(
+            f"UPDATE audit_term SET count = ?, places = ? WHERE {_KEY}",  # noqa: S608 - a constant
+            (len(left), pack(left), *key),
         )
-
-
-def take_up(db: Connection, first: int, last: int) -> None:
-    """Index what is left in the segments over rows ``first`` to ``last``."""
-    for segment in _indexed(db, first, last):
-        made = _Segment(segment)
-        made.read(db, made.first, SEGMENT)
-        write(db, made.entries())
-        db.execute(_FRAME, made.frame())
-
-
-def _indexed(db: Connection, first: int, last: int) -> range:
-    behind = min(last, reached(db))
-    return range((first - 1) // SEGMENT, (behind - 1) // SEGMENT + 1) if behind > 0 else range(0)
+    else:
+        db.execute(f"DELETE FROM audit_term WHERE {_KEY}", key)  # noqa: S608 - a constant
 
 
 def write(db: Connection, entries: Sequence[_Entry]) -> None:
@@ -136,8 +143,8 @@ class _Segment:
     def entries(self) -> list[_Entry]:
         """In the order of the table: neighbours are on one page."""
         return [
-            (*term, self.number, len(places), pack(places))
-            for term, places in sorted(self._places.items())
+            (*term, self.number, len(found), pack(found))
+            for term, found in sorted(self._places.items())
         ]
 
     def frame(self) -> tuple[Any, ...]:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from scaivault.audit.tombstones import START
 from scaivault.gate.ledger import Record, read_record
 from scaivault.storage.file import Connection
 
-_TOMBSTONE: Final = '{"digest"'
 _THESE: Final = (
     "SELECT seq, hash, record FROM ledger WHERE seq IN (SELECT value FROM json_each(:seqs))"
 )
@@ -30,7 +30,7 @@ def head(db: Connection) -> int:
 
 def stored(db: Connection, seqs: Sequence[int]) -> list[Row]:
     """Those of the rows that are there and not pruned, rising."""
-    found = db.execute(_THESE, {"seqs": json.dumps(seqs)}).fetchall()
+    found = db.execute(_THESE, {"seqs": json.dumps(list(seqs))}).fetchall()
     rows = [Row(seq, link, entry) for seq, link, text in found if (entry := entry_of(text))]
     rows.sort()
     return rows
@@ -43,4 +43,4 @@ def hashes(db: Connection, seqs: Iterable[int]) -> dict[int, bytes]:
 
 def entry_of(text: str) -> Record | None:
     """A stored record; None for what is left of a pruned row."""
-    return None if text.startswith(_TOMBSTONE) else read_record(text)
+    return None if text.startswith(START) else read_record(text)

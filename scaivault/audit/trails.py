@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final, NamedTuple
 
-from scaivault.audit.asked import Asked, Known, filter_of, identity
+from scaivault.audit.asked import Asked, Known, filter_of, identity, sight
 from scaivault.audit.filters import NOBODY, Filter, Sight
 from scaivault.audit.looking import Looking
 from scaivault.audit.rows import Row
@@ -15,7 +15,7 @@ from scaivault.audit.terms import Kind
 from scaivault.clock import DAY, instant
 from scaivault.crypto import digest
 from scaivault.errors import CODES, Refusal
-from scaivault.gate.caller import PARTNER_ADMIN, RANK, SUPER_ADMIN, Caller, Principal
+from scaivault.gate.caller import Caller
 from scaivault.gate.cursors import Cursors, Page, Pages, Place
 from scaivault.gate.gate import Act, Gate
 from scaivault.wire import audit_logs as wire
@@ -24,7 +24,6 @@ PAGE: Final = 100
 PERIOD: Final = 30  # days
 MOST_NAMED: Final = 10_000
 _TOP: Final = 10
-_ROLES: Final = {"partner": PARTNER_ADMIN, "vault": SUPER_ADMIN}
 
 _OF_SECRET: Final = (
     Count(Of.EVERY, Kind.ALL),
@@ -101,7 +100,7 @@ class Trails:
             )
             asked.check()
             place = self._logs.place(caller, request, _Point(), **asked.fields)
-            question = Question(_sight(caller, place.filters["scope"]), filter_of(place.filters))
+            question = Question(sight(caller, place.filters["scope"]), filter_of(place.filters))
             found = await self._page(caller, self._logs, place, question, act)
             return wire.LogPage(*found.page)
 
@@ -112,8 +111,8 @@ class Trails:
         act = Act("audit_read", path=request.path)
 
         async def look() -> wire.SecretTrailPage:
-            sight = _sight(caller)
-            if not sight.reaches(request.path):
+            seen = sight(caller)
+            if not seen.reaches(request.path):
                 raise Refusal(
                     "access_denied",
                     "the token is narrowed to other paths",
@@ -121,14 +120,14 @@ class Trails:
                     reason="token_paths",
                 )
             # Every row of the trail has this path: the token says nothing more about them.
-            sight = _without_paths(sight)
+            seen = _without_paths(seen)
             asked = await self._asked(caller, request, request.identity_id)
             asked.plain(path=request.path, success=request.success)
             asked.check()
             place = self._secrets.place(caller, request, _Point(), **asked.fields)
-            question = Question(sight, filter_of(place.filters), request.path)
+            question = Question(seen, filter_of(place.filters), request.path)
             found = await self._page(caller, self._secrets, place, question, act)
-            summary = await self._secret_summary(sight, request.path, found)
+            summary = await self._secret_summary(seen, request.path, found)
             return wire.SecretTrailPage(request.path, summary, *found.page)
 
         return await self._gate.read(caller, act, look)
@@ -143,7 +142,7 @@ class Trails:
             asked.plain(path_prefix=request.path_prefix, success=request.success)
             asked.check()
             place = self._identities.place(caller, request, _Point(), **asked.fields)
-            question = Question(_sight(caller), filter_of(place.filters), reach=Reach.BOTH)
+            question = Question(sight(caller), filter_of(place.filters), reach=Reach.BOTH)
             found = await self._page(caller, self._identities, place, question, act)
             summary = await self._identity_summary(question, found)
             return wire.IdentityTrailPage(named, kind, summary, *found.page)
@@ -159,7 +158,7 @@ class Trails:
             asked.check()
             # Without ``to`` nothing is left out that was committed by now.
             until = asked.fields.get("until", instant(caller.now))
-            question = Question(_sight(caller), filter_of(asked.fields))
+            question = Question(sight(caller), filter_of(asked.fields))
             stretch = await self._looking.stretch()
             tally = await self._looking.tally(question, stretch, _OF_TENANT)
             return _summary(tally, asked.fields["since"], until)
@@ -242,24 +241,6 @@ class Trails:
             resources_accessed=paths[:MOST_NAMED],
             truncated=len(paths) > MOST_NAMED,
         )
-
-
-def _sight(caller: Caller, scope: str = "tenant") -> Sight:
-    """What the caller may see; 403 for a scope that takes a role he has not."""
-    principal = caller.principal
-    if principal is None:
-        raise Refusal("authentication_required", "this call needs a token")
-    if scope == "tenant":
-        return Sight("tenant", caller.tenant, caller.partner_id, principal.allowed_paths)
-    _check_role(principal, _ROLES[scope], scope)
-    if scope == "partner":
-        return Sight("partner", None, caller.partner_id, principal.allowed_paths)
-    return Sight("vault", None, None, principal.allowed_paths)
-
-
-def _check_role(principal: Principal, role: str, scope: str) -> None:
-    if principal.rank < RANK[role]:
-        raise Refusal("forbidden", f"the scope {scope} takes the role {role}", required_role=role)
 
 
 def _without_paths(sight: Sight) -> Sight:

@@ -72,6 +72,11 @@ class Transaction:
         """Add to ``extra_data`` of the request's ledger row."""
         self.extra.update(extra)
 
+    def fail(self, code: str) -> None:
+        """What the row tells of did not succeed, though this change of it commits."""
+        self._first.success = False
+        self.extra["error_code"] = code
+
     def concern(self, tenant_id: str | None, partner_id: str | None) -> None:
         """The request turned out to act upon another tenant: rows and events say so."""
         caller = self.caller

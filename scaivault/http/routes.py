@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from scaivault.wire import (
     audit,
+    audit_jobs,
     audit_logs,
     groups,
     identity,
@@ -163,6 +164,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/audit/secrets/{path*}", "trails.secret", audit_logs.SecretTrail, audit_logs.SecretTrailPage, "audit_read", "audit_query", ("audit:read",), tenant=True),
     Route("GET", "/v1/audit/identities/{identity_id}", "trails.identity", audit_logs.IdentityTrail, audit_logs.IdentityTrailPage, "audit_read", "audit_query", ("audit:read",), tenant=True),
     Route("GET", "/v1/audit/summary", "trails.summary", audit_logs.Summarize, audit_logs.Summary, "audit_read", "audit_query", ("audit:read",), tenant=True),
+    Route("POST", "/v1/audit/export", "exports.create", audit_jobs.CreateExport, audit_jobs.ExportStarted, "export_created", "audit_export", ("audit:export",), status=202, tenant=True),
+    Route("GET", "/v1/audit/exports", "exports.listing", audit_jobs.ListExports, audit_jobs.ExportPage, "audit_read", "audit_query", ("audit:export",), tenant=True),
+    Route("GET", "/v1/audit/exports/{id}", "exports.get", audit_jobs.ExportId, audit_jobs.Export, "audit_read", "audit_query", ("audit:export",), tenant=True),
+    Route("GET", "/v1/audit/retention", "retention.get", audit_jobs.GetRetention, audit_jobs.Retention, "audit_read", "audit_query", ("audit:read",), tenant=True),
+    Route("PUT", "/v1/audit/retention", "retention.put", audit_jobs.SetRetention, audit_jobs.Retention, "audit_retention", "audit_query", ("admin",), role="tenant_admin", tenant=True),
     Route("GET", "/v1/audit/verify", "audit.verify", audit.VerifyChain, audit.ChainReport, "audit_verify", "audit_query", ("audit:read",), tenant=True),
     Route("GET", "/v1/audit/checkpoints", "audit.checkpoints", audit.ListCheckpoints, audit.CheckpointPage, "audit_read", "audit_query", ("audit:read",), tenant=True),
     Route("GET", "/v1/audit/keys", "audit.keys", audit.ListKeys, audit.CheckpointKeys, "audit_read", "audit_query", ("audit:read",), tenant=True),

@@ -96,6 +96,15 @@ class Tenancy:
         tenant = self.tenants.get(owner)
         return owner, None if tenant is None else tenant.partner_id
 
+    @staticmethod
+    def first(db: Connection) -> tuple[str, str] | None:
+        """(tenant, partner) of the oldest tenant: its secrets are those that the configuration
+        names by path alone."""
+        row = db.execute(
+            "SELECT id, partner_id FROM tenant ORDER BY created_at, id LIMIT 1"
+        ).fetchone()
+        return None if row is None else (row[0], row[1])
+
     def _is_active(self, tenant: Tenant) -> bool:
         return tenant.status == ACTIVE and self.partners[tenant.partner_id].status == ACTIVE
 

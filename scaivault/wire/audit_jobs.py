@@ -164,3 +164,7 @@ class Retention(Struct):
     pending_retention: str | None
     pending_from: str | None
     archive: bool
+
+
+class GetRetention(Struct, frozen=True):
+    """GET /v1/audit/retention"""

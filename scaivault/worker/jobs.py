@@ -158,8 +158,23 @@ async def _idle_rules(vault: Vault, caller: Caller) -> int:
     return vault.policies.shelf.sweep(caller.now)
 
 
+async def _audit_exports(vault: Vault, caller: Caller) -> int:
+    return await vault.export_run.run(caller)
+
+
+async def _audit_archive(vault: Vault, caller: Caller) -> int:
+    return await vault.archive.run(caller)
+
+
+async def _audit_prune(vault: Vault, caller: Caller) -> int:
+    return await vault.prune.run(caller)
+
+
 JOBS: Final[tuple[Job, ...]] = (
+    Job("audit-archive", "audit", _audit_archive, lambda _: 10 * SECOND, outward=True),
+    Job("audit-exports", "audit", _audit_exports, lambda _: 2 * SECOND, outward=True),
     Job("audit-index", "audit", _audit_index, lambda _: SECOND),
+    Job("audit-prune", "audit", _audit_prune, lambda _: DAY, kept=True),
     Job("checkpoint", "audit", _checkpoint, lambda s: s.audit.checkpoint_interval * SECOND),
     Job("expire-bindings", "expiry", _expire_bindings, lambda _: MINUTE),
     Job("expiry", "expiry", _expiry, lambda _: 10 * SECOND),

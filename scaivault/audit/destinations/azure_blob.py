@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import hmac
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from email.utils import formatdate
 from typing import Final
 from urllib.parse import parse_qsl, quote
@@ -45,7 +45,7 @@ class SharedKey(httpx.Auth):
         except binascii.Error:
             raise DestinationFailed("credentials", "account_key is not base64") from None
 
-    def auth_flow(self, request: httpx.Request):  # type: ignore[no-untyped-def] # noqa: ANN201
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         signed = hmac.digest(self._key, self.text(request).encode(), hashlib.sha256)
         signature = base64.b64encode(signed).decode()
         request.headers["authorization"] = f"SharedKey {self._account}:{signature}"

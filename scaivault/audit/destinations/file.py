@@ -144,10 +144,12 @@ def _rename(at: int, old: str, new: str) -> None:
 async def _write_file(at: int, name: str, pieces: AsyncIterator[bytes]) -> None:
     with _told():
         descriptor = os.open(name, _NEW, 0o600, dir_fd=at)
-    with open(descriptor, "wb", buffering=0) as file:
+    try:
         async for piece in pieces:
-            await asyncio.to_thread(_write, file.fileno(), piece)
-        await asyncio.to_thread(_sync, file.fileno())
+            await asyncio.to_thread(_write, descriptor, piece)
+        await asyncio.to_thread(_sync, descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write(descriptor: int, piece: bytes) -> None:

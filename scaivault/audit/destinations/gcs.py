@@ -109,7 +109,8 @@ class _Bucket:
         headers = {"kid": (self._place.credentials or {}).get("private_key_id", "")}
         key = self._place.credential("private_key")
         try:
-            return jwt.encode(claims, key, algorithm="RS256", headers=headers)
+            signed: str = jwt.encode(claims, key, algorithm="RS256", headers=headers)
+            return signed
         except (ValueError, TypeError, jwt.PyJWTError):
             fault = "private_key is no RSA key in PEM form"
         raise DestinationFailed("credentials", fault)

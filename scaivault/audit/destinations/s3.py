@@ -35,7 +35,7 @@ class _Resolver(AbstractResolver):
         self._guard: Final = guard
         self._scheme: Final = scheme
 
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:  # type: ignore[override] # the family is the connector's default
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
         target = Target(self._scheme, host, port, None)
         try:
             found = await self._guard.addresses(target)
@@ -85,7 +85,7 @@ class _Bucket:
         try:
             parts = [await self._part(upload, 1, first)]
             async for piece, _ in rest:
-                parts.append(await self._part(upload, len(parts) + 1, piece))  # noqa: PERF401 - parts are counted
+                parts.append(await self._part(upload, len(parts) + 1, piece))
             await self._api.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
         except BaseException:
             # Parts of an upload that nobody ends are kept, and paid for.

@@ -1,6 +1,7 @@
 -- Exports of the audit log. request: what was asked for; creator: whose right is looked at again
 -- when the job runs; manifest: of a completed one. All three JSON. last_seq: the head at the
--- request; first_seq: where the range begins. tries: how often it was begun since it last stood.
+-- request; first_seq: where the range begins. tries: how many
+-- failed so far.
 CREATE TABLE export_job (
     owner_id TEXT NOT NULL, id TEXT NOT NULL, status TEXT NOT NULL,
     request TEXT NOT NULL, creator TEXT NOT NULL,

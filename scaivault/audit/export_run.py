@@ -1,0 +1,253 @@
+"""Running export jobs: two at a time, each begun anew after a stop, and tried five times in an
+hour where the destination fails.
+
+The right to read the credentials is looked at again: as its creator stands now, not as he stood.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from scaivault.audit import export_files
+from scaivault.audit import export_store as store
+from scaivault.audit.asked import sight
+from scaivault.audit.destinations import DestinationFailed, Place, open_place
+from scaivault.audit.export_store import Creator, Job
+from scaivault.audit.lending import Lend, credentials
+from scaivault.audit.ranges import Stretch
+from scaivault.clock import MINUTE, SECOND
+from scaivault.errors import Refusal
+from scaivault.gate.caller import Caller, Principal
+from scaivault.gate.gate import Act, Gate
+from scaivault.gate.transaction import Transaction
+from scaivault.outbound import Guard
+from scaivault.storage.database import StorageFailed
+from scaivault.storage.file import Connection
+from scaivault.wire.audit_jobs import ExportError, Manifest
+
+AT_ONCE: Final = 2
+# Pauses behind failed tries: five tries within the hour.
+PAUSES: Final = (30 * SECOND, 2 * MINUTE, 8 * MINUTE, 30 * MINUTE)
+
+log = logging.getLogger("scaivault.audit")
+
+# (connection, principal) -> the principal as the identity stands now, None: it is gone.
+Standing = Callable[[Connection, Principal], Principal | None]
+Resolve = Callable[[Caller, str | None], None]
+
+
+class Stopped(Exception):
+    """The vault closes: the job is left as it is, and begun anew when it opens."""
+
+
+class ExportRun:
+    """One per open vault. ``sign``: a checkpoint at the head; ``resolve``: the tenancy's;
+    ``closing``: whether to stop."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        vault_id: str,
+        folder: Path,
+        guard: Guard,
+        *,
+        lend: Lend,
+        standing: Standing,
+        resolve: Resolve,
+        sign: Callable[[], Awaitable[None]],
+        closing: Callable[[], bool],
+    ) -> None:
+        self._gate: Final = gate
+        self._vault_id: Final = vault_id
+        self._folder: Final = folder
+        self._guard: Final = guard
+        self._lend: Final = lend
+        self._standing: Final = standing
+        self._resolve: Final = resolve
+        self._sign: Final = sign
+        self._closing: Final = closing
+
+    async def run(self, caller: Caller) -> int:
+        """All jobs that are due; how many."""
+        done = 0
+        while not self._closing():
+            now = self._gate.clock.now()
+            jobs = await self._gate.ask(partial(store.due, now=now, limit=AT_ONCE))
+            if not jobs:
+                break
+            await asyncio.gather(*(self._one(caller, job) for job in jobs))
+            done += len(jobs)
+        return done
+
+    async def _one(self, caller: Caller, job: Job) -> None:
+        creator = job.made_by
+        own = self._as_system(caller, creator)
+        await self._gate.change(own, _act(job), lambda tx: store.begin(tx, job))
+        try:
+            manifest = await self._export(job, creator, own)
+        except (Stopped, StorageFailed):
+            return
+        except DestinationFailed as failed:
+            await self._failed(own, job, failed)
+        except Refusal as refused:
+            await self._refused(own, job, refused)
+        except Exception as error:
+            log.error("export %s: %s", job.id, type(error).__name__, exc_info=error)
+            await self._end(own, job, ExportError("internal_error", "a defect; see the log"))
+        else:
+            await self._end(own, job, None, manifest)
+
+    def _as_system(self, caller: Caller, creator: Creator) -> Caller:
+        return Caller(
+            request_id=caller.request_id,
+            source_ip=None,
+            user_agent=None,
+            started=self._gate.clock.monotonic(),
+            now=self._gate.clock.now(),
+            principal=caller.principal,
+            tenant_id=creator.tenant_id,
+            partner_id=creator.partner_id,
+            by_role=True,
+        )
+
+    # -- one try -------------------------------------------------------------------------------
+
+    async def _export(self, job: Job, creator: Creator, own: Caller) -> Manifest:
+        acting = await self._acting(creator, own)
+        plan = await self._plan(job, acting)
+        place = await self._place(job, acting)
+        async with open_place(place) as to:
+            written = await export_files.write(plan, to, self._gate.ask, self._go_on)
+            manifest = await self._manifest(job, written)
+            await export_files.write_manifest(to, manifest)
+            await to.finish()
+        return manifest
+
+    def _go_on(self) -> None:
+        if self._closing():
+            raise Stopped
+
+    async def _acting(self, creator: Creator, own: Caller) -> Caller:
+        """The creator as he stands now; ``access_denied`` when he could not ask any more."""
+        principal = await self._gate.ask(lambda db: self._standing(db, creator.principal))
+        if principal is None or principal.scopes.isdisjoint(("audit:export", "admin")):
+            raise Refusal("access_denied", "who asked for this export may not any more")
+        acting = Caller(
+            request_id=own.request_id,
+            source_ip=creator.source_ip,
+            user_agent=None,
+            started=own.started,
+            now=own.now,
+            principal=principal,
+        )
+        self._resolve(acting, creator.tenant_id)
+        return acting
+
+    async def _plan(self, job: Job, acting: Caller) -> export_files.Plan:
+        asked = job.wanted
+        span = Stretch(job.first_seq, job.last_seq)
+        signed = await self._gate.ask(lambda db: _signed(db, span.last))
+        if signed is None:
+            await self._sign()
+            signed = await self._gate.ask(lambda db: _signed(db, span.last))
+        chain = Stretch(span.first, span.last if span.last < span.first else signed or span.last)
+        seen = sight(acting, asked.body.filters.scope or "tenant")
+        csv = asked.body.format == "csv"
+        return export_files.Plan(self._vault_id, span, chain, asked.filter, seen, csv)
+
+    async def _place(self, job: Job, acting: Caller) -> Place:
+        to = job.wanted.body.destination
+        prefix = f"{to.prefix}{job.id}/"
+        if to.type == "file":
+            return Place("file", f"{job.owner_id}/{prefix}", root=self._folder, whole=True)
+        path = to.credentials_path or ""
+        return Place(
+            to.type,
+            prefix,
+            bucket=to.bucket or "",
+            region=to.region,
+            endpoint=to.endpoint,
+            credentials=await credentials(self._lend, acting, path, "audit_export"),
+            guard=self._guard,
+        )
+
+    async def _manifest(self, job: Job, written: export_files.Written) -> Manifest:
+        body, point = job.wanted.body, written.checkpoint
+        key_id = None if point is None else point["key_id"]
+        scope = body.filters.scope or "tenant"
+        return Manifest(
+            export_id=job.id,
+            vault_id=self._vault_id,
+            tenant_id=job.owner_id if scope == "tenant" else None,
+            from_=body.from_,
+            to=body.to,
+            filters=msgspec.to_builtins(body.filters),
+            format=body.format,
+            records=written.records,
+            files=written.files,
+            chain=written.chain,
+            checkpoint=point,
+            public_key=await self._gate.ask(lambda db: _public_key(db, key_id)),
+        )
+
+    # -- how it ended --------------------------------------------------------------------------
+
+    async def _failed(self, own: Caller, job: Job, failed: DestinationFailed) -> None:
+        log.warning("export %s: try %d: %s", job.id, job.tries + 1, failed.reason)
+        if job.tries >= len(PAUSES):
+            await self._end(own, job, ExportError("upstream_error", str(failed), failed.reason))
+            return
+        next_at = self._gate.clock.now() + PAUSES[job.tries]
+        await self._gate.change(own, _act(job), lambda tx: store.again(tx, job, next_at))
+
+    async def _refused(self, own: Caller, job: Job, refused: Refusal) -> None:
+        """Of the credential, the tenant or the scope: asking again would not help."""
+        code = refused.code
+        if code not in ("secret_not_found", "secret_expired", "version_not_found"):
+            code = "access_denied"
+        await self._end(own, job, ExportError(code, refused.message))
+
+    async def _end(
+        self, own: Caller, job: Job, error: ExportError | None, made: Manifest | None = None
+    ) -> None:
+        act = Act("export_run")
+        act.extra["export_id"] = job.id
+        records = None if made is None else made.records
+        status = "completed" if error is None else "failed"
+        told = None if error is None else msgspec.json.encode(error).decode()
+        manifest = None if made is None else msgspec.json.encode(made).decode()
+
+        def end(tx: Transaction) -> None:
+            store.end(tx, job, status, records, told, manifest)
+            if error is not None:
+                tx.fail(error.code)
+            else:
+                tx.note(records=records)
+
+        await self._gate.change(own, act, end)
+
+
+def _act(job: Job) -> Act:
+    act = Act("job_control")
+    act.extra.update(job="audit-exports", export_id=job.id)
+    return act
+
+
+def _signed(db: Connection, seq: int) -> int | None:
+    """The first checkpoint at or behind a row."""
+    (found,) = db.execute("SELECT min(seq) FROM checkpoint WHERE seq >= ?", (seq,)).fetchone()
+    return None if found is None else int(found)
+
+
+def _public_key(db: Connection, key_id: object) -> str | None:
+    row = db.execute(
+        "SELECT public_key FROM signing_key WHERE purpose = 'checkpoint' AND id = ?", (key_id,)
+    ).fetchone()
+    return None if row is None else str(row[0])
