@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import ipaddress
 import json
+import logging
 import os
 import pty
 import select
@@ -196,6 +197,13 @@ def environment(server: Canned, home: Path) -> dict[str, str | None]:
     )
     own = {"SCAIVAULT_URL": server.url, "SCAIVAULT_TOKEN": server.token}
     return {**clean, **own, "HOME": str(home), "NO_COLOR": "1"}
+
+
+@pytest.fixture(autouse=True)
+def _no_debugging() -> Iterator[None]:
+    """`--debug` is for one process; here several runs share one."""
+    yield
+    logging.getLogger("scaivault_sdk").handlers.clear()
 
 
 Run = Callable[..., Result]
