@@ -235,7 +235,7 @@ def test_who_did_what(shell: Run) -> None:
 
 
 def test_probes_and_who_one_is(shell: Run) -> None:
-    assert json.loads(shell("curl -fsS $URL/v1/health"))["status"] == "ok"
+    assert json.loads(shell("curl -fsS $URL/v1/health"))["status"] == "healthy"
     assert "checks" in shell(
         """curl -sS -H "Authorization: Bearer $TOKEN" \\
      $URL/v1/health/detailed | jq"""
