@@ -47,6 +47,10 @@ lock *args:
 reference:
     scripts/docs
 
+# the blocking Python client, written anew from the asynchronous one
+sdk *args:
+    scripts/sdk {{args}}
+
 # links, settings, decisions and the other promises of the documentation
 docs:
     {{python}} -m pytest tests/house

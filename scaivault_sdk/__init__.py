@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Checkpoint,
         CheckpointKey,
         IdentityActivity,
+        Retention,
         SecretActivity,
     )
     from scaivault_sdk.models.common import Answer, RateLimit
@@ -117,6 +118,7 @@ _HOMES = {
         "Checkpoint",
         "CheckpointKey",
         "IdentityActivity",
+        "Retention",
         "SecretActivity",
     ],
     "models.common": [
@@ -234,6 +236,7 @@ __all__ = [
     "PolicyTest",
     "RateLimit",
     "Readiness",
+    "Retention",
     "RootRotation",
     "RootToken",
     "RotateResult",

@@ -20,6 +20,7 @@ from scaivault_sdk.models.audit import (
     Checkpoint,
     CheckpointKey,
     IdentityActivity,
+    Retention,
     SecretActivity,
 )
 from scaivault_sdk.models.base import Model, models_of
@@ -210,6 +211,17 @@ class Audit(Namespace):
         """A job, with its manifest once it is complete."""
         where = f"{_BASE}/exports/{segment(export_id, 'export_id')}"
         return AuditExport.from_wire(await self._get(where))
+
+    # -- retention ------------------------------------------------------------------------------
+
+    async def retention(self) -> Retention:
+        """How long the tenant's rows are kept."""
+        return Retention.from_wire(await self._get(f"{_BASE}/retention"))
+
+    async def set_retention(self, retention: str) -> Retention:
+        """Keep them for ``retention`` (a duration) from now on; a shorter time holds after a week,
+        in which it can be taken back."""
+        return Retention.from_wire(await self._put(f"{_BASE}/retention", {"retention": retention}))
 
     # -- the chain ------------------------------------------------------------------------------
 

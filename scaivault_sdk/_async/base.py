@@ -28,7 +28,7 @@ class Namespace:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def _get(self, path: str, **query: Any) -> Any:
+    async def _get(self, path: str, /, **query: Any) -> Any:
         return (await self._caller.send(Call("GET", path, query))).body
 
     async def _post(self, path: str, body: Any = None, **more: Any) -> Any:
@@ -40,7 +40,7 @@ class Namespace:
     async def _patch(self, path: str, body: Any) -> Any:
         return (await self._caller.send(Call("PATCH", path, body=body))).body
 
-    async def _delete(self, path: str, **query: Any) -> Any:
+    async def _delete(self, path: str, /, **query: Any) -> Any:
         return (await self._caller.send(Call("DELETE", path, query))).body
 
     async def _page(

@@ -29,7 +29,7 @@ class Namespace:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    def _get(self, path: str, **query: Any) -> Any:
+    def _get(self, path: str, /, **query: Any) -> Any:
         return (self._caller.send(Call("GET", path, query))).body
 
     def _post(self, path: str, body: Any = None, **more: Any) -> Any:
@@ -41,7 +41,7 @@ class Namespace:
     def _patch(self, path: str, body: Any) -> Any:
         return (self._caller.send(Call("PATCH", path, body=body))).body
 
-    def _delete(self, path: str, **query: Any) -> Any:
+    def _delete(self, path: str, /, **query: Any) -> Any:
         return (self._caller.send(Call("DELETE", path, query))).body
 
     def _page(

@@ -149,3 +149,14 @@ class CheckpointKey(Model):
     algorithm: str
     public_key: str
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Retention(Model):
+    """How long rows are kept; ``pending_*``: a shorter time, and from when it holds. ``archive``:
+    whether rows are shipped elsewhere before they go."""
+
+    retention: str
+    pending_retention: str | None = None
+    pending_from: datetime | None = None
+    archive: bool = False

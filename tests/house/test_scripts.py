@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = [".ci/run", "scripts/run", "scripts/test", "scripts/lock", "scripts/docs"]
+SCRIPTS = [".ci/run", "scripts/run", "scripts/test", "scripts/lock", "scripts/docs", "scripts/sdk"]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,8 +17,6 @@ from scaivault_sdk.errors import (
     ValidationError,
     VersionConflictError,
 )
-
-UTC = timezone.utc
 
 
 def test_what_is_written_is_read(client: Any, fresh: str) -> None:
