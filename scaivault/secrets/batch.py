@@ -182,7 +182,7 @@ def _expanded(
     fitting: Trie[bool] = Trie(dict.fromkeys(patterns, True))
     found: dict[str, wire.BatchFacts] = {}
     for span in common(matched(patterns), sight.spans):
-        for path in live.paths(db, owner, span, caller.now):
+        for path, _ in live.walk(db, owner, span, caller.now):
             if len(found) == most:
                 return found
             if (span.whole or fitting.matching(path)) and sight.allows(path):
