@@ -48,7 +48,7 @@ def modes(settings: Settings) -> dict[str, object]:
         "many_secrets": settings.many,
         "versions_kept": 10,
         "token": {
-            "ScaiVault": "of a user under one policy, unless a row says otherwise",
+            "ScaiVault": "of a service account under one policy, unless a row says otherwise",
             "OpenBao": "under one policy",
         },
         "connections": "kept open, one request at a time on each",

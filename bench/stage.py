@@ -23,7 +23,7 @@ BARE: tuple[Starter, ...] = (
 def stage(
     starters: Sequence[Starter], folder: Path | None, notes: list[str]
 ) -> Iterator[list[Target]]:
-    """Start what is installed; what is not, or is unusual, is said in ``notes``."""
+    """Start what is installed; what is not is said in ``notes``."""
     with ExitStack() as running:
         targets: list[Target] = []
         for start in starters:
@@ -31,5 +31,4 @@ def stage(
                 targets.append(running.enter_context(start(folder)))
             except MissingProgramError as missing:
                 notes.append(str(missing))
-        notes += [target.note for target in targets if target.note]
         yield targets

@@ -35,7 +35,6 @@ class Target(ABC):
 
     name: str
     port: int
-    note = ""  # what is unusual about this server in this run
 
     @abstractmethod
     def read(self, number: int) -> bytes:
