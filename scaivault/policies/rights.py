@@ -122,9 +122,10 @@ class Rights:
 
         def question(db: Connection) -> wire.Effective:
             subject = self._asked(db, caller, principal, request.identity_id)
-            grants = self._shelf.grants(
-                caller.tenant, caller.partner_id, subject.bound_as, caller.now
-            )
+            # Of the caller himself abroad only roles count.
+            abroad = request.identity_id is None and principal.tenant_id != caller.tenant
+            bound_as = () if abroad else subject.bound_as
+            grants = self._shelf.grants(caller.tenant, caller.partner_id, bound_as, caller.now)
             rules = [
                 (_place(grant), index, rule, grant)
                 for grant in grants
@@ -154,10 +155,9 @@ class Rights:
             if not (home and subject.identity_id == principal.identity_id):
                 _check_reader(principal)
             return subject
-        # Abroad only roles count, and those that the token has.
         return Subject(
             principal.identity_type,
-            principal.identity_id if home else "",
+            principal.identity_id,
             principal.groups if home else (),
             identities.by_rank(principal.roles),
         )
