@@ -171,7 +171,8 @@ def _waiting(db: Connection, vault_id: str) -> dict[str, Any] | None:
     each file would be the reason for the next."""
     behind = _position(db)
     row = db.execute(_NEXT, {"behind": behind}).fetchone()
-    if row is None or _only_own(db, behind, row[0]):
+    newest = db.execute("SELECT max(seq) FROM checkpoint").fetchone()[0]
+    if row is None or _only_own(db, behind, newest):
         return None
     names = ("seq", "hash", "timestamp", "prev_seq", "key_id", "signature")
     return {**dict(zip(names, row, strict=True)), "vault_id": vault_id}

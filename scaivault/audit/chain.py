@@ -22,6 +22,8 @@ from msgspec import structs
 from scaivault.audit import checkpoints
 from scaivault.audit.checkpoints import Span
 from scaivault.audit.findings import Findings
+from scaivault.audit.prunes import Prunes
+from scaivault.audit.tombstones import Tombstone, digest_of, tombstone
 from scaivault.crypto import digest
 from scaivault.gate.ledger import CHECKPOINT_ROWS, Record, canonical, read_record
 from scaivault.storage.database import StorageFailed, translate
@@ -30,6 +32,7 @@ from scaivault.wire.audit import ChainHead, ChainReport, LastCheckpoint
 
 MOST_ROWS: Final = 1_000_000
 _ALL: Final = -1
+_Entry = Record | Tombstone
 
 # The record as bytes: text that is no UTF-8 would end the query instead of being found.
 _ROWS: Final = (
@@ -96,6 +99,7 @@ def verify(
     counted = 0
     try:
         walk.run(last, request.limit)
+        walk.prunes.finish()
         span = Span(request.from_seq, walk.last, head)
         counted = checkpoints.check(connection, vault_id, keys, span, findings)
     except EngineError as error:
@@ -114,7 +118,7 @@ def verify(
         first_seq=request.from_seq,
         last_seq=walk.last,
         rows_checked=walk.count,
-        rows_pruned=0,
+        rows_pruned=walk.prunes.count,
         checkpoints_checked=counted,
         unsigned_tail=tail,
         head=ChainHead(head, head_hash.hex()),
@@ -176,6 +180,7 @@ class _Walk:
         self._connection: Final = connection
         self._findings: Final = findings
         self._first: Final = first
+        self.prunes: Final = Prunes(connection, findings, first)
         self._next = first
         self._previous: bytes | None = None
         self.last = min(first - 1, head)
@@ -219,6 +224,10 @@ class _Walk:
     def _row(self, seq: int, stored: bytes, body: bytes) -> None:
         entry = _entry(body)
         placed = entry is not None and entry.seq == seq
+        if isinstance(entry, Tombstone):
+            self.prunes.stone(entry)
+        elif entry is not None:
+            self.prunes.row(entry)
         if entry is not None and not placed:
             self._findings.add("sequence_error", seq, f"the row says that it is row {entry.seq}")
         if self._previous is None:
@@ -226,7 +235,7 @@ class _Walk:
             self._previous = stored if placed else None
             self._check_form(seq, entry)
             return
-        row_digest = digest.row_digest(body)
+        row_digest = digest_of(body)
         computed = digest.link(self._previous, row_digest)
         if computed == stored:
             self._previous = stored
@@ -234,17 +243,17 @@ class _Walk:
         else:
             self._previous = self._judge(seq, stored, computed, entry)
 
-    def _check_form(self, seq: int, entry: Record | None) -> None:
+    def _check_form(self, seq: int, entry: _Entry | None) -> None:
         if entry is None:
             self._findings.add("row_modified", seq, "the row is not a record in canonical form")
 
     def _judge(
-        self, seq: int, stored: bytes, computed: bytes, entry: Record | None
+        self, seq: int, stored: bytes, computed: bytes, entry: _Entry | None
     ) -> bytes | None:
         """Tell what is wrong with a row that does not fit its hash; the hash to go on with."""
         behind = self._connection.execute(_ROWS, (seq + 1, seq + 1, 1)).fetchone()
         if behind is not None:
-            following = digest.row_digest(behind[2])
+            following = digest_of(behind[2])
             if digest.link(computed, following) == behind[1]:
                 self._findings.add("link_broken", seq, "the stored hash was changed")
                 return computed
@@ -257,14 +266,19 @@ class _Walk:
             self._findings.add("row_modified", seq, "the row is not the one that was hashed")
         return stored
 
-    def _renumbered(self, seq: int, stored: bytes, entry: Record) -> bool:
+    def _renumbered(self, seq: int, stored: bytes, entry: _Entry) -> bool:
         """Whether the row's number within it is all that was changed."""
+        if isinstance(entry, Tombstone):
+            return False  # its digest does not depend on its number
         row_digest = digest.row_digest(canonical(structs.replace(entry, seq=seq)))
         return digest.link(self._previous or b"", row_digest) == stored
 
 
-def _entry(body: bytes) -> Record | None:
-    """The record, or None for bytes that the ledger does not write."""
+def _entry(body: bytes) -> _Entry | None:
+    """The record or tombstone, or None for bytes that the ledger does not write."""
+    left = tombstone(body)
+    if left is not None:
+        return left
     try:
         entry = read_record(body)
         return entry if canonical(entry) == body else None

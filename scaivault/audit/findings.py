@@ -17,6 +17,9 @@ Kind = Literal[
     "checkpoint_invalid",
     "truncated",
     "page_damaged",
+    "prune_unmatched",
+    "file_missing",
+    "file_modified",
 ]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scaivault.system.start import StartOptions
 
 _DEV_BIND: Final = "127.0.0.1:8443"
-_DEV_NETWORKS: Final = "127.0.0.0/8,::1"
+_DEV_NETWORKS: Final = ["127.0.0.0/8", "::1"]
 
 
 @click.command()
@@ -68,9 +68,8 @@ def serve(
             "server.bind": bind or (_DEV_BIND if dev else None),
             "server.base_url": base_url,
             "log.level": log_level,
+            "webhooks.allowed_networks": _DEV_NETWORKS if dev else None,
         }
-        if dev:
-            flags["webhooks.allowed_networks"] = _DEV_NETWORKS
         # A throw-away vault takes nothing from this host's real configuration.
         path = config or (os.devnull if dev else None)
         settings = load_settings(path, flags)

@@ -19,9 +19,10 @@ from typing import Any, Final
 
 import msgspec
 
-from scaivault.audit import chain
+from scaivault.audit import archive_reading, chain, export_reading
 from scaivault.audit.checkpoints import stored_keys
 from scaivault.audit.findings import MOST
+from scaivault.audit.reading import Directory, Unreadable, directory
 from scaivault.clock import SystemClock
 from scaivault.crypto import signing
 from scaivault.crypto.aead import Damaged
@@ -64,7 +65,8 @@ def verify(
 ) -> dict[str, Any]:
     """The report of ``GET /v1/audit/verify`` over all rows, with the pages checked besides.
 
-    ``folder``: a data directory, or a directory with the vault.seal and vault.db of a backup.
+    ``folder``: a data directory, a directory with the vault.seal and vault.db of a backup, an
+    export or an archive; of the last two, ``credential`` is not asked for.
     ``credential`` is shown the slots (``id type label auto``) and gives the body of an unseal
     call. ``public_key``: base64url of the key that must have signed, instead of the stored ones.
 
@@ -73,6 +75,8 @@ def verify(
     wanted = chain.Request(from_seq, expect=_expected(expect), limit=None)
     keys = None if public_key is None else _key(public_key)
     source = Folder(folder)
+    if not source.seal.exists() and (files := _files(folder, wanted, keys)) is not None:
+        return files
     _check_present(source)
     with _copied(source) as copy:
         file = _seal_file(copy.seal)
@@ -98,6 +102,38 @@ def _key(text: str) -> dict[str, bytes]:
     return {signing.checkpoint_key_id(public): public}
 
 
+# -- files of exports and archives ---------------------------------------------------------------
+
+
+def _files(
+    folder: Path, wanted: chain.Request, keys: dict[str, bytes] | None
+) -> dict[str, Any] | None:
+    """The report of an export or an archive; None for a directory that is neither."""
+    if not folder.is_dir():
+        return None
+    with directory(folder) as files:
+        reader = _reader(files)
+        if reader is None:
+            return None
+        if wanted.from_seq != 1:
+            raise invalid(from_seq="is for vaults: an export or archive is checked as a whole")
+        try:
+            report = reader(files, next(iter((keys or {}).values()), None), wanted.expect)
+        except Unreadable as fault:
+            raise StartRefused(str(fault), _DAMAGED) from None
+    told: dict[str, Any] = msgspec.to_builtins(report)
+    return told
+
+
+def _reader(
+    files: Directory,
+) -> Callable[[Directory, bytes | None, chain.Known | None], ChainReport] | None:
+    names = files.names()
+    if export_reading.NAME in names:
+        return export_reading.verify
+    return archive_reading.verify if archive_reading.parts(names) else None
+
+
 # -- files -------------------------------------------------------------------------------------
 
 
@@ -105,12 +141,13 @@ def _check_present(source: Folder) -> None:
     if not source.path.is_dir():
         raise Refusal(
             "invalid_request",
-            f"{source.path} is not a directory: give a data directory, or one into which the"
-            " vault.seal and vault.db of a backup were unpacked",
+            f"{source.path} is not a directory: give a data directory, one into which the"
+            " vault.seal and vault.db of a backup were unpacked, an export or an archive",
         )
     if not source.initialized:
         raise Refusal(
-            "not_initialized", f"{source.path} holds no vault.seal and vault.db of a vault"
+            "not_initialized",
+            f"{source.path} holds no vault.seal and vault.db of a vault, and no export",
         )
 
 

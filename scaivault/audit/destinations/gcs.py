@@ -71,7 +71,7 @@ class _Bucket:
             },
         )
         answer = await exchange(self._http, request, {200})
-        session = answer.headers.get("location", "")
+        session = str(answer.headers.get("location", ""))
         # The address is a credential of its own, and the store's to choose only within itself.
         if _origin(session) != _origin(self._service.storage):
             raise DestinationFailed("unexpected_answer", "the store named no upload of its own")
@@ -109,8 +109,7 @@ class _Bucket:
         headers = {"kid": (self._place.credentials or {}).get("private_key_id", "")}
         key = self._place.credential("private_key")
         try:
-            signed: str = jwt.encode(claims, key, algorithm="RS256", headers=headers)
-            return signed
+            return str(jwt.encode(claims, key, algorithm="RS256", headers=headers))
         except (ValueError, TypeError, jwt.PyJWTError):
             fault = "private_key is no RSA key in PEM form"
         raise DestinationFailed("credentials", fault)

@@ -38,7 +38,8 @@ def audit_verify(
     """Check the audit chain row by row. Exit 7 when it is damaged.
 
     With neither FILE nor --data-dir the running server checks itself. FILE is a copy of a data
-    directory; either is opened with a slot's credential, and nothing is sent anywhere.
+    directory, opened with a slot's credential, or the directory of an export or of an archive;
+    nothing is sent anywhere.
     """
     current = session()
     if expect is not None and not _HEAD.fullmatch(expect):
