@@ -46,11 +46,10 @@ def completion(shell: str) -> None:
 def complete_path(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Paths that begin with what was typed."""
     try:
-        with _at_most(_SECONDS):
-            session = context.find_object(Session) or Session()
-            partner = bool(context.params.get("partner"))
-            folder = incomplete[: incomplete.rfind("/") + 1]
-            paths = _listed(session.settings(), partner, folder)
+        session = context.find_object(Session) or Session()
+        partner = bool(context.params.get("partner"))
+        folder = incomplete[: incomplete.rfind("/") + 1]
+        paths = _listed(session.settings(), partner, folder)
     except Exception:  # noqa: BLE001 - a prompt must not be disturbed, whatever the cause
         return []
     return [path for path in paths if path.startswith(incomplete)]
@@ -76,7 +75,8 @@ def _asked(settings: Mapping[str, Any], partner: bool, folder: str) -> list[str]
 
     vault = Vault({**settings, "max_retries": 0}, debug=False)
     try:
-        page = vault.secrets(partner).list(folder or None, limit=_PAGE)
+        with _at_most(_SECONDS):
+            page = vault.secrets(partner).list(folder or None, limit=_PAGE)
         return [item.path for item in page]
     finally:
         vault.close()

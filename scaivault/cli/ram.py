@@ -71,10 +71,8 @@ def _made(path: Path, content: bytes) -> Path:
 
 
 def _place(on_disk: bool) -> str | None:
-    from scaivault.storage.mounts import file_system
-
     for place in (os.environ.get("XDG_RUNTIME_DIR"), _SHARED_MEMORY):
-        if place and os.access(place, os.W_OK) and file_system(Path(place)) in _IN_MEMORY:
+        if place and os.access(place, os.W_OK) and file_system_of(place) in _IN_MEMORY:
             return place
     if on_disk:
         return None
@@ -82,6 +80,16 @@ def _place(on_disk: bool) -> str | None:
         "no place in memory (tmpfs) was found for the file that the editor opens; "
         "--on-disk uses the temporary directory, where what is deleted may be found again"
     )
+
+
+def file_system_of(place: str) -> str | None:
+    """``tmpfs``, ``ext4``, …; ``None`` where it cannot be known."""
+    from scaivault.storage.mounts import file_system
+
+    try:
+        return file_system(Path(place))
+    except OSError:
+        return None
 
 
 @contextlib.contextmanager

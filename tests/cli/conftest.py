@@ -79,8 +79,9 @@ def handler_for(canned: Canned) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _reply(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            body = json.loads(raw) if raw else None
             headers = {name.lower(): value for name, value in self.headers.items()}
+            form = "form" in headers.get("content-type", "")
+            body = raw.decode() if form else json.loads(raw) if raw else None
             canned.requests.append(Request(self.command, self.path, headers, body))
             status, content, extra = canned.next(f"{self.command} {self.path}")
             self.send_response(status)

@@ -35,11 +35,12 @@ def edit(path: str, on_disk: bool, partner: bool) -> None:
     The new version is written only if nobody else wrote meanwhile. An unchanged file writes
     nothing.
     """
+    editor = _editor()
     current = session()
     vault = current.vault()
     secrets = vault.secrets(partner)
     before = vault.ask(secrets.read, path).body
-    data = _edited(before["data"], on_disk=on_disk)
+    data = _edited(before["data"], editor, on_disk=on_disk)
     if data is None:
         current.note("nothing changed")
         return
@@ -47,12 +48,23 @@ def edit(path: str, on_disk: bool, partner: bool) -> None:
     current.show(answer, row_table(answer.body, "path", "version", "created"))
 
 
-def _edited(before: Data, *, on_disk: bool) -> Data | None:
+def _editor() -> list[str]:
+    """The program and its arguments."""
+    try:
+        words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    except ValueError:
+        words = []
+    if not words:
+        raise usage("$VISUAL or $EDITOR names no program")
+    return words
+
+
+def _edited(before: Data, editor: list[str], *, on_disk: bool) -> Data | None:
     """The value as the editor left it; ``None`` when it is the same."""
     text = json.dumps(before, indent=2, ensure_ascii=False).encode() + b"\n"
     with kept_in_memory(text, suffix=".json", on_disk=on_disk) as file:
         while True:
-            _run_editor(file)
+            _run(editor, file)
             after = _content(file)
             if after == text:
                 return None
@@ -62,10 +74,7 @@ def _edited(before: Data, *, on_disk: bool) -> Data | None:
                 _again(str(fault))
 
 
-def _run_editor(file: Path) -> None:
-    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    if not words:
-        raise usage("$VISUAL or $EDITOR names no program")
+def _run(words: list[str], file: Path) -> None:
     # Ctrl-C belongs to the editor while it runs, but reaches this process too. A handler, other
     # than SIG_IGN, is not inherited by the editor.
     before = signal.signal(signal.SIGINT, lambda *_: None)
