@@ -42,6 +42,10 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("POST", "/v1/partner/secrets/{path*}/rotate"): (
         "/v1/partner/secrets/app/db/rotate", {"new_value": {}},
     ),
+    ("POST", "/v1/secrets/batch"): ("/v1/secrets/batch", {"paths": ["app/db"]}),
+    ("POST", "/v1/secrets/batch/metadata"): (
+        "/v1/secrets/batch/metadata", {"paths": ["app/db"]},
+    ),
     ("POST", "/v1/auth/token"): ("/v1/auth/token", "grant"),
     ("POST", "/v1/identity/service-accounts"): (
         "/v1/identity/service-accounts", {"name": "new", "scopes": ["secrets:read"]},
@@ -165,8 +169,11 @@ async def test_without_the_scope(house: House) -> None:
         assert (answer.status, answer.code) == (403, "insufficient_scope"), named(route)
         assert answer.details == {"required_scope": route.scopes[0]}
         rows = await house.rows(request_id=answer.headers["x-request-id"])
+        extra = {"error_code": "insufficient_scope"}
+        if route.partner:
+            extra["scope"] = "partner"
         assert [(row["action"], row["success"], row["extra_data"]) for row in rows] == [
-            (route.action, False, {"error_code": "insufficient_scope"})
+            (route.action, False, extra)
         ], named(route)
         assert rows[0]["secret_path"] == ("x" if "{path*}" in route.path else None)
         assert rows[0]["identity_id"] == "sa:narrow"
