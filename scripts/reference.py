@@ -15,7 +15,7 @@ import click
 
 from scaivault.cli import failure
 from scaivault.cli.main import scaivault
-from scaivault.cli.session import common_flags
+from scaivault.cli.session import client_flags, common_flags
 from scaivault.errors import CODES
 from scaivault.http.openapi import document
 from scaivault.http.routes import ROUTES
@@ -31,6 +31,8 @@ MEANING: Final = {
     "invalid_secret_type": "There is no such type of secret.",
     "invalid_duration": "A duration is malformed or out of its range.",
     "invalid_cursor": "The cursor is old, altered, or of another list. Begin again without it.",
+    "invalid_policy": "A rule, a condition or a binding is wrong: `details.field`.",
+    "invalid_glob": "The pattern breaks the grammar of patterns: `details.reason`.",
     "invalid_role": "There is no such role.",
     "authentication_required": "There is no token. Send one `Authorization: Bearer` header.",
     "token_expired": "The token is over. Get a new one.",
@@ -50,6 +52,9 @@ MEANING: Final = {
     "tenant_not_found": "There is no such tenant.",
     "partner_not_found": "There is no such partner.",
     "identity_not_found": "There is no such service account or group.",
+    "policy_not_found": "There is no such access policy.",
+    "binding_not_found": "The policy has no such binding.",
+    "export_not_found": "There is no such export.",
     "credential_not_found": "The service account has no such credential.",
     "token_not_found": "There is no such token, or none that is yours to see.",
     "slot_not_found": "There is no such slot. `operator slots list` shows them.",
@@ -58,6 +63,7 @@ MEANING: Final = {
     "method_not_allowed": "The endpoint takes other methods: `details.allowed`.",
     "secret_exists": "Something is at the path already, or a deleted secret is kept there.",
     "version_conflict": "Somebody else wrote first. Read again, then decide.",
+    "policy_in_use": "The policy is bound; `force=true` removes its bindings too.",
     "already_exists": "The name is taken.",
     "invalid_state": "The state of the thing forbids it: `details.reason`.",
     "idempotency_conflict": "The Idempotency-Key was used with another body. Take a new key.",
@@ -91,16 +97,24 @@ _EXITS: Final = (
 def cli() -> str:
     """docs/reference/cli.md"""
     common = _options(common_flags(click.Command("any")))[::-1]
+    every = _options(client_flags(click.Command("any")))[::-1]
+    client = [option for option in every if option.name not in {each.name for each in common}]
     lines = [
         "# Commands",
         "",
         _NOTE,
         "",
-        "Secrets are never arguments: they are typed at a prompt or read from a file (`-`: stdin).",
+        "A secret is an argument only where somebody makes it one (`k=v`, `--token T`): everywhere",
+        "else it is typed at a prompt or read from a file (`-`: stdin). How to work with them:",
+        "[the guide](../guide/cli.md).",
         "",
         "## Flags of every command",
         "",
         *_table(("Flag", "Meaning"), map(_row, common)),
+        "",
+        "All but `serve`, `operator` and `completion` also take:",
+        "",
+        *_table(("Flag", "Meaning"), map(_row, client)),
         "",
         "## Exit codes",
         "",
@@ -109,7 +123,7 @@ def cli() -> str:
         *_commands(
             scaivault,
             click.Context(scaivault, info_name="scaivault"),
-            [option.name for option in common],
+            [option.name for option in every],
         ),
     ]
     return _text(lines)
@@ -146,7 +160,7 @@ def _options(command: click.Command) -> list[click.Option]:
     return [
         option
         for option in command.params
-        if isinstance(option, click.Option) and not option.hidden and option.name != "version"
+        if isinstance(option, click.Option) and not option.hidden and not option.is_eager
     ]
 
 

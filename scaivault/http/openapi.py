@@ -14,6 +14,9 @@ from msgspec import Struct, UnsetType
 import scaivault
 from scaivault import __version__
 from scaivault.audit import Audit
+from scaivault.audit.exports import Exports
+from scaivault.audit.retention import Retention
+from scaivault.audit.trails import Trails
 from scaivault.errors import CODES
 from scaivault.http.decode import shape
 from scaivault.http.meter import Meter
@@ -25,8 +28,13 @@ from scaivault.identity.directory import Directory
 from scaivault.identity.groups import Groups
 from scaivault.identity.members import Members
 from scaivault.identity.published import Published
+from scaivault.policies import Policies
+from scaivault.policies.bindings import Bindings
+from scaivault.policies.rights import Rights
 from scaivault.secrets import Secrets
+from scaivault.secrets.batch import Batch
 from scaivault.secrets.facts import Facts
+from scaivault.secrets.listing import Lists
 from scaivault.system.health import Health
 from scaivault.system.jobs import Jobs
 from scaivault.system.keys import Keys
@@ -38,6 +46,11 @@ Json = dict[str, Any]
 ROOMS: Final[dict[str, type]] = {
     "facts": Facts,
     "secrets": Secrets,
+    "lists": Lists,
+    "batch": Batch,
+    "policies": Policies,
+    "bindings": Bindings,
+    "rights": Rights,
     "identity": Identity,
     "published": Published,
     "accounts": Accounts,
@@ -45,6 +58,9 @@ ROOMS: Final[dict[str, type]] = {
     "members": Members,
     "directory": Directory,
     "audit": Audit,
+    "trails": Trails,
+    "exports": Exports,
+    "retention": Retention,
     "system": System,
     "slots": Slots,
     "keys": Keys,
@@ -139,7 +155,7 @@ def _parameters(route: Route, types: _Types) -> list[Json]:
             listed.append(parameter | {"description": about})
         elif field.name not in in_path and field.name != "body":
             schema = types.schema(_without_none(field.type))
-            query: Json = {"name": field.name, "in": "query", "schema": schema}
+            query: Json = {"name": field.encode_name, "in": "query", "schema": schema}
             listed.append(query | ({"required": True} if field.required else {}))
     if not route.open:
         listed.append({"$ref": "#/components/parameters/tenant"})

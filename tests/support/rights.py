@@ -9,7 +9,8 @@ from tests.support.house import House
 from tests.support.tenants import found_tenant
 
 SCOPES: Final = [
-    "secrets:read", "secrets:write", "secrets:delete", "secrets:list", "audit:read",
+    "secrets:read", "secrets:write", "secrets:delete", "secrets:list", "secrets:rotate",
+    "audit:read", "audit:export", "policies:read", "policies:write",
     "identity:read", "identity:admin",
 ]  # fmt: skip
 
