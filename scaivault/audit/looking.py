@@ -67,11 +67,9 @@ class Looking:
             await self._add(tally, Search(question, stretch))
             return tally
         home = question._replace(reach=Reach.HOME)
-        for window in windows(stretch):
+        for first, last in windows(stretch):
             async with self._turn:
-                await self._gate.ask(
-                    partial(tally.count, question=home, stretch=stretch, window=window)
-                )
+                await self._gate.ask(partial(tally.count, question=home, first=first, last=last))
         await self._add(tally, Search(home, stretch, partly=True))
         if question.reach is Reach.BOTH:
             abroad = question._replace(reach=Reach.ABROAD)

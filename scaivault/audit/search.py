@@ -42,15 +42,24 @@ _ONE: Final = (
     " AND value = :low AND segment BETWEEN :first AND :last"
 )
 # From one value to the next and not along all entries: most of those are of other segments.
-_RANGE: Final = (
+_KNOWN: Final = (
     "WITH RECURSIVE known (value) AS (SELECT (SELECT value FROM audit_term WHERE"
     " owner_id = :owner AND kind = :kind AND value >= :low AND value < :high"
     " ORDER BY value LIMIT 1) UNION ALL SELECT (SELECT t.value FROM audit_term t WHERE"
     " t.owner_id = :owner AND t.kind = :kind AND t.value > known.value AND t.value < :high"
-    " ORDER BY t.value LIMIT 1) FROM known WHERE known.value IS NOT NULL)"
-    " SELECT t.segment, t.places, t.value, t.count FROM known CROSS JOIN audit_term t"
+    " ORDER BY t.value LIMIT 1) FROM known WHERE known.value IS NOT NULL) "
+)
+_RANGE: Final = _KNOWN + (  # noqa: S608 - constants
+    "SELECT t.segment, t.places, t.value FROM known CROSS JOIN audit_term t"
     " ON t.owner_id = :owner AND t.kind = :kind AND t.value = known.value"
     " AND t.segment BETWEEN :first AND :last WHERE known.value IS NOT NULL"
+)
+_SUMS: Final = _KNOWN + (  # noqa: S608 - constants
+    "SELECT t.value, sum(t.count) FROM known CROSS JOIN audit_term t"
+    " ON t.owner_id = :owner AND t.kind = :kind AND t.value = known.value"
+    " AND t.segment BETWEEN :first AND :last JOIN audit_segment s ON s.number = t.segment"
+    " WHERE known.value IS NOT NULL AND s.first_at >= :since AND s.last_at < :until"
+    " GROUP BY t.value"
 )
 
 
@@ -174,7 +183,7 @@ def _any_of(
 
 
 def entries(db: Connection, owner: str, span: Span, first: int, last: int) -> Iterable[Any]:
-    """(segment, places, …) of a span; of a range also value and count."""
+    """(segment, places) of a span; of a range also the value."""
     values = {"owner": owner, **span._asdict(), "first": first, "last": last}
     if span.high is not None:
         return db.execute(_RANGE, values)
@@ -185,6 +194,14 @@ def entries(db: Connection, owner: str, span: Span, first: int, last: int) -> It
 def whole(span: Kind) -> Span:
     """All values of a kind."""
     return Span(span, "", "\U0010ffff")
+
+
+def sums(
+    db: Connection, owner: str, kind: Kind, asked: Filter, first: int, last: int
+) -> Iterable[tuple[str, int]]:
+    """(value, rows) of a kind in the segments that are wholly in time."""
+    values = {"owner": owner, **whole(kind)._asdict(), "first": first, "last": last}
+    return db.execute(_SUMS, {**values, **_times(asked)})
 
 
 def full(db: Connection, asked: Filter, first: int, last: int) -> set[int]:

@@ -16,6 +16,7 @@ from scaivault.gate.ledger import Record
 
 SEGMENT: Final = 4096
 _BITMAP: Final = SEGMENT // 8
+_DIGITS: Final = bytes.maketrans(b"01", b"\x00\x01")
 
 
 class Kind(StrEnum):
@@ -93,6 +94,19 @@ def unpack(stored: bytes) -> int:
     for place in struct.unpack(f"<{len(stored) // 2}H", stored):
         bits |= 1 << place
     return bits
+
+
+def flags(bits: int) -> bytes:
+    """A bitmap as a byte for each place, 1 or 0."""
+    return bin(bits)[:1:-1].ljust(SEGMENT, "0").encode().translate(_DIGITS)
+
+
+def hits(stored: bytes, bits: int, flagged: bytes) -> int:
+    """How many of the stored places are in a bitmap, given in both forms: few places are looked
+    up one by one, which takes a fifth of the time that making a bitmap of them does."""
+    if len(stored) == _BITMAP:
+        return (int.from_bytes(stored, "little") & bits).bit_count()
+    return sum(map(flagged.__getitem__, struct.unpack(f"<{len(stored) // 2}H", stored)))
 
 
 def places(bits: int) -> list[int]:
