@@ -1,0 +1,272 @@
+"""The index of the ledger: whatever it knows, queries answer what the rows say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scaivault.audit import index
+from scaivault.audit.terms import SEGMENT, pack, places, terms, unpack
+from scaivault.gate.ledger import read_record
+from scaivault.storage.database import StorageFailed, Unit
+from scaivault.storage.file import Connection
+from tests.support import ledger
+from tests.support.house import House
+from tests.support.running import EXAMPLES, Running, running_house
+from tests.support.tenants import found_tenant
+
+FEWER = settings(EXAMPLES, max_examples=30)  # each is some 30 ms of sums
+ROWS = 2 * SEGMENT + 700
+OTHER = "other"
+
+
+async def furnished(house: House) -> str:
+    """Rows of two tenants; the id of the second one."""
+    other = await found_tenant(house, OTHER)
+    await ledger.fill(house, [house.made["tenant_id"], other.id], ROWS)
+    return other.id
+
+
+@pytest.fixture(scope="module", params=["not indexed", "indexed", "pruned"])
+def running(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    path = tmp_path_factory.mktemp("index") / "vault"
+    with running_house(path) as found:
+        found.run(furnished(found.house))
+        if request.param != "not indexed":
+            assert found.run(ledger.indexed(found.house)) == 2
+        if request.param == "pruned":
+            found.run(ledger.prune(found.house, [*range(900, 1100), 5000, SEGMENT, SEGMENT + 1]))
+        yield found
+
+
+SOME = st.sampled_from
+DAYS = st.floats(-1, 65)
+FILTERS: dict[str, st.SearchStrategy[Any]] = {
+    "from": DAYS, "to": DAYS,
+    "action": SOME(["read", "write", "rotate,delete", "auth_failed", "seal"]),
+    "identity_id": SOME(["user:mira@harbor.example", "sa:ci", "none", "sa:nobody"]),
+    "identity_type": SOME(["user", "service_account", "system", "group"]),
+    "path_prefix": SOME(["", "a", "app", "app/", "app/db", "shop/prod/mailer", "zz"]),
+    "success": SOME(["true", "false"]),
+    "source_ip": SOME(["192.0.2.14", "2001:db8::7", "198.51.100.1"]),
+}  # fmt: skip
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> dict[str, Any]:
+    names = draw(st.lists(SOME(sorted(FILTERS)), unique=True, max_size=4))
+    return {name: draw(FILTERS[name]) for name in names}
+
+
+def timed(house: House, chosen: dict[str, Any]) -> dict[str, Any]:
+    """With times for days; a range that is none loses its end."""
+    made = {
+        name: ledger.days_ago(house, value) if name in ("from", "to") else value
+        for name, value in chosen.items()
+    }
+    if made.get("from", "") >= made.get("to", "~"):
+        del made["to"]
+    return made
+
+
+@EXAMPLES
+@given(chosen=filters(), rising=st.booleans(), limit=st.integers(1, 1000), pages=st.integers(1, 3))
+def test_any_mix_of_filters_finds_what_a_plain_look_finds(
+    running: Running, chosen: dict[str, Any], rising: bool, limit: int, pages: int
+) -> None:
+    running.run(_compare(running.house, chosen, rising, limit, pages))
+
+
+async def _compare(
+    house: House, chosen: dict[str, Any], rising: bool, limit: int, pages: int
+) -> None:
+    query = timed(house, chosen)
+    means, sees = ledger.asked(**query), ledger.seen(house.made["tenant_id"])
+    wanted = [row for row in await ledger.everything(house) if sees(row) and means(row)]
+    wanted = wanted if rising else wanted[::-1]
+    query |= {"limit": limit, "order": "asc" if rising else "desc"}
+    got: list[Any] = []
+    for _ in range(pages):
+        answer = await house.get("/v1/audit/logs", query=query)
+        assert answer.status == 200, answer.body
+        got += answer.json["logs"]
+        query = {"cursor": answer.json["cursor"]}
+        if not answer.json["has_more"]:
+            break
+    assert [row["seq"] for row in got] == [row["seq"] for row in wanted[: limit * pages]]
+    assert answer.json["has_more"] == (len(wanted) > len(got))
+    for told, row in zip(got, wanted, strict=False):
+        assert {name: told[name] for name in row} == row
+
+
+@FEWER
+@given(first=DAYS, last=DAYS)
+def test_sums_are_those_of_the_rows(running: Running, first: float, last: float) -> None:
+    async def work() -> None:
+        house = running.house
+        query = timed(house, {"from": first, "to": last})
+        means, sees = ledger.asked(**query), ledger.seen(house.made["tenant_id"])
+        rows = [row for row in await ledger.everything(house) if sees(row) and means(row)]
+        told = (await house.get("/v1/audit/summary", query=query)).json
+        assert told.pop("from") == query["from"]
+        assert told.pop("to") == query.get("to", ledger.days_ago(house, 0))
+        assert told == ledger.sums(rows)
+
+    running.run(work())
+
+
+@pytest.mark.parametrize("path", ["app/db", "shop/prod/mailer", "app", "nothing/here"])
+def test_the_trail_of_a_path_counts_its_rows(running: Running, path: str) -> None:
+    async def work() -> None:
+        house = running.house
+        month = ledger.asked(**{"from": ledger.days_ago(house, 30)})
+        sees = ledger.seen(house.made["tenant_id"])
+        rows = [row for row in await ledger.everything(house) if sees(row)]
+        rows = [row for row in rows if row["secret_path"] == path]
+        query = {"from": ledger.days_ago(house, 50), "to": ledger.days_ago(house, 40)}
+        told = (await house.get(f"/v1/audit/secrets/{path}", query=query)).json
+        assert told["summary"] == ledger.of_secret([row for row in rows if month(row)])
+        within = [row["seq"] for row in rows if ledger.asked(**query)(row)]
+        assert [row["seq"] for row in told["logs"]] == within[::-1][:100]
+
+    running.run(work())
+
+
+@FEWER
+@given(who=SOME(["sa:ci", "user:mira@harbor.example", "sa:nobody"]), first=DAYS, last=DAYS)
+def test_the_trail_of_an_identity_counts_its_rows(
+    running: Running, who: str, first: float, last: float
+) -> None:
+    async def work() -> None:
+        house = running.house
+        query = timed(house, {"from": first, "to": last})
+        tenant, means = house.made["tenant_id"], ledger.asked(**query)
+        rows = [
+            row
+            for row in await ledger.everything(house)
+            if row["identity_id"] == who
+            and (ledger.seen(tenant)(row) or row["actor_tenant_id"] == tenant)
+        ]
+        rows = [row for row in rows if means(row)]
+        told = (await house.get(f"/v1/audit/identities/{who}", query=query)).json
+        summary = told["summary"]
+        assert (summary.pop("from"), summary.pop("to")) == (query["from"], query.get("to"))
+        assert summary == ledger.of_identity(rows)
+        assert [row["seq"] for row in told["logs"]] == [row["seq"] for row in rows[::-1][:100]]
+
+    running.run(work())
+
+
+def test_a_request_is_found_by_its_id(running: Running) -> None:
+    async def work() -> None:
+        house = running.house
+        rows = [row for row in await ledger.everything(house) if row["tenant_id"] is not None]
+        mine = [row for row in rows if row["tenant_id"] == house.made["tenant_id"]]
+        for row in mine[:: len(mine) // 12]:
+            answer = await house.get(f"/v1/audit/logs?request_id={row['request_id']}")
+            assert [found["id"] for found in answer.json["logs"]] == [row["id"]]
+        assert (await house.get("/v1/audit/logs?request_id=req_x")).json["logs"] == []
+
+    running.run(work())
+
+
+# -- filling it --------------------------------------------------------------------------------
+
+
+async def _state(house: House) -> tuple[int, int, int]:
+    def look(db: Connection) -> tuple[int, int, int]:
+        (count,) = db.execute("SELECT count(*) FROM audit_term").fetchone()
+        (segments,) = db.execute("SELECT count(*) FROM audit_segment").fetchone()
+        return index.reached(db), segments, count
+
+    return await house.vault.gate.ask(look)
+
+
+async def test_only_full_segments_are_indexed_and_that_leaves_no_row(house: House) -> None:
+    await ledger.fill(house, [house.made["tenant_id"]], SEGMENT - 500)
+    before = house.vault.ledger.committed_seq
+    assert await ledger.indexed(house) == 0
+    await ledger.fill(house, [house.made["tenant_id"]], 600)
+    assert await ledger.indexed(house) == 1
+    assert house.vault.ledger.committed_seq == before + 600
+    assert (await _state(house))[:2] == (SEGMENT, 1)
+    assert await ledger.indexed(house) == 0
+
+
+async def test_the_worker_catches_up_after_an_opening(house: House) -> None:
+    await ledger.fill(house, [house.made["tenant_id"]], SEGMENT + 10)
+    await house.restart()
+    await house.unseal()
+    assert (await _state(house))[0] == 0
+    house.clock.advance(1_000_000)
+    await house.run_jobs()
+    house.clock.advance(1_000_000)
+    await house.run_jobs()
+    assert (await _state(house))[0] == SEGMENT
+
+
+@pytest.mark.parametrize("portions", [0, 1, 2])
+async def test_a_stop_between_portions_is_made_good(
+    house: House, monkeypatch: pytest.MonkeyPatch, portions: int
+) -> None:
+    monkeypatch.setattr(index, "PORTION", 16)
+    await ledger.fill(house, [house.made["tenant_id"]], SEGMENT)
+    submit, done = house.vault.database.submit, 0
+
+    def stops(unit: Unit) -> Any:
+        nonlocal done
+        done += 1
+        if done > portions:
+            raise StorageFailed("io")
+        return submit(unit)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house.vault.database, "submit", stops)
+        with pytest.raises(StorageFailed):
+            await house.vault.audit_index.advance()
+    assert (await _state(house)) == (0, 0, 16 * portions)
+    await house.crash()
+    await house.unseal()
+    assert await ledger.indexed(house) == 1
+    reach, segments, count = await _state(house)
+    rows = [row for row in await ledger.everything(house) if row["seq"] <= SEGMENT]
+    assert (reach, segments) == (SEGMENT, 1)
+    assert count == _terms_of(rows)
+
+
+def _terms_of(rows: list[Any]) -> int:
+    return len({term for row in rows for term in terms(read_record(msgspec.json.encode(row)))})
+
+
+async def test_pruned_content_leaves_the_index(house: House) -> None:
+    await house.put("only/once")
+    await ledger.fill(house, [house.made["tenant_id"]], SEGMENT)
+    await ledger.indexed(house)
+
+    async def known() -> int:
+        return await house.vault.gate.ask(
+            lambda db: db.execute(
+                "SELECT count(*) FROM audit_term WHERE value = 'only/once'"
+            ).fetchone()[0]
+        )
+
+    assert await known() == 1
+    (row,) = await house.rows(secret_path="only/once")
+    await ledger.prune(house, [row["seq"]])
+    assert await known() == 0
+
+
+@given(st.sets(st.integers(0, SEGMENT - 1)))
+def test_places_come_back(chosen: set[int]) -> None:
+    assert places(unpack(pack(sorted(chosen)))) == sorted(chosen)
+
+
+@given(st.integers(250, 260))
+def test_places_come_back_in_both_forms(count: int) -> None:
+    assert len(pack(list(range(count)))) <= SEGMENT // 8
+    assert places(unpack(pack(list(range(count))))) == list(range(count))
