@@ -25,31 +25,31 @@ def config() -> None:
 
 
 @config.command("set")
-@click.argument("key", metavar="KEY")
+@click.argument("setting", metavar="KEY")
 @click.argument("value", metavar="VALUE")
 @client_flags
-def set_(key: str, value: str) -> None:
+def set_(setting: str, value: str) -> None:
     """Keep a setting: base_url, token, client_id, client_secret, tenant_id, partner_id, ca_file or
     timeout (seconds).
 
     VALUE `-` is read from stdin, so that a token is no argument.
     """
     kept = profiles.load()
-    kept.change(session().profile_name, key, ask.from_file("-") if value == "-" else value)
+    kept.change(session().profile_name, setting, ask.from_file("-") if value == "-" else value)
     kept.save()
 
 
 @config.command()
-@click.argument("key", metavar="KEY")
+@click.argument("setting", metavar="KEY")
 @client_flags
-def get(key: str) -> None:
+def get(setting: str) -> None:
     """Print one setting, a token too; exit 4 when it is not kept."""
     current = session()
-    value = profiles.load().get(current.profile_name).get(profiles.checked_key(key))
+    value = profiles.load().get(current.profile_name).get(profiles.checked_key(setting))
     if value is None:
-        raise Failure("not_set", f"{key} is not kept in this profile", NOT_FOUND)
+        raise Failure("not_set", f"{setting} is not kept in this profile", NOT_FOUND)
     if current.json:
-        as_document({key: value})
+        as_document({setting: value})
     else:
         click.echo(value)
 
@@ -68,12 +68,12 @@ def list_() -> None:
 
 
 @config.command()
-@click.argument("key", metavar="KEY")
+@click.argument("setting", metavar="KEY")
 @client_flags
-def unset(key: str) -> None:
+def unset(setting: str) -> None:
     """Forget a setting. One that is not kept is forgotten already."""
     kept = profiles.load()
-    kept.change(session().profile_name, key, None)
+    kept.change(session().profile_name, setting, None)
     kept.save()
 
 

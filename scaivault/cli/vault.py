@@ -119,9 +119,12 @@ class Vault:
 def failure_of(error: Exception) -> Failure | None:
     """What a refusal ends the program with; ``None`` for an exception of somebody else."""
     if isinstance(error, APIError):
-        envelope = {"code": error.code, "message": error.message, "details": error.details}
-        if error.request_id:
-            envelope["request_id"] = error.request_id
+        known = {"details": error.details, "request_id": error.request_id}
+        envelope = {
+            "code": error.code,
+            "message": error.message,
+            **{name: value for name, value in known.items() if value},
+        }
         return Failure(
             error.code,
             told(envelope),

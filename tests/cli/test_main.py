@@ -24,10 +24,22 @@ HEAVY = (
     "sqlcipher3",
     "ssl",
     "asyncio",
+    "scaivault_sdk",
 )
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--help"], ["operator", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--version"],
+        ["--help"],
+        ["operator", "--help"],
+        ["secrets", "write", "--help"],
+        ["audit", "logs", "--help"],
+        ["policies", "bind", "--help"],
+        ["config", "--help"],
+    ],
+)
 def test_nothing_heavy_is_imported_to_say_version_or_help(words: list[str]) -> None:
     program = (
         "import sys\nfrom scaivault.cli.main import scaivault\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,7 +14,9 @@ from scaivault.cli.failure import usage
 from scaivault.cli.http import rows
 from scaivault.cli.output import Table, as_document, tabbed
 from scaivault.cli.session import Session, client_flags, session
-from scaivault.cli.vault import Vault
+
+if TYPE_CHECKING:
+    from scaivault.cli.vault import Vault
 
 # Seconds between two looks. The server takes 50 queries a minute from one identity.
 _PAUSE: Final = 3.0

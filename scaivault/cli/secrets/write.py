@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,7 +12,9 @@ from scaivault.cli.http import Answer
 from scaivault.cli.secrets.shapes import TYPES, partner_flag, path_argument, row_table
 from scaivault.cli.session import client_flags, session
 from scaivault.cli.values import Data, data_of
-from scaivault.cli.vault import Vault
+
+if TYPE_CHECKING:
+    from scaivault.cli.vault import Vault
 
 # Of a merge that somebody else's write came in between.
 _ATTEMPTS: Final = 3

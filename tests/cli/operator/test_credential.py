@@ -16,9 +16,13 @@ from scaivault.cli.operator.credential import Given
 
 SECRET_WORDS = ("pass", "share", "key", "token", "secret", "pin", "credential")
 # Values, yet no secrets: counts, ids of owners, a duration, names of files and settings.
-PUBLIC = {"shares", "root_token_ttl", "keyfile", "public_key"}
-# For throw-away vaults alone; its help says who can see it.
-EXEMPT = {"dev_token"}
+PUBLIC = {
+    *("shares", "root_token_ttl", "keyfile", "public_key"),
+    *("secret_type", "credentials_path"),
+}
+# The first is for throw-away vaults alone, the second can be typed instead; the help of both says
+# who can see them.
+EXEMPT = {"dev_token", "token"}
 
 
 def commands(command: click.Command, context: click.Context) -> Iterator[click.Command]:
