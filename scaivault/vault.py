@@ -13,9 +13,9 @@ from scaivault.audit.archive import Settings as ArchiveSettings
 from scaivault.audit.export_run import ExportRun
 from scaivault.audit.exports import Exports
 from scaivault.audit.index import Index
-from scaivault.audit.trails import Trails
 from scaivault.audit.prune import Prune
 from scaivault.audit.retention import Retention
+from scaivault.audit.trails import Trails
 from scaivault.clock import SECOND, Clock
 from scaivault.config import Settings
 from scaivault.crypto.memory import Guarded

@@ -48,9 +48,9 @@ def _is_name(key: object) -> bool:
 def _is_plain(value: object) -> bool:
     kind = type(value)
     if kind is str:
-        return value.isascii()  # type: ignore[attr-defined]  # a str by its type
+        return str.isascii(value)  # type: ignore[arg-type]  # a str by its type
     if kind is int:
-        return -_EXACT <= value <= _EXACT  # type: ignore[operator]  # an int by its type
+        return abs(value) <= _EXACT  # type: ignore[arg-type]  # an int by its type
     return kind in _PLAIN
 
 

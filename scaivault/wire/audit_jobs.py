@@ -133,7 +133,7 @@ class Export(Struct):
     started_at: str | None
     completed_at: str | None
     error: ExportError | None
-    manifest: Manifest | None | UnsetType = UNSET
+    manifest: Manifest | UnsetType | None = UNSET
 
 
 class ExportPage(Struct):
