@@ -64,7 +64,7 @@ log = logging.getLogger("scaivault.vault")
 class Vault:
     """All rooms over one open file."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 - every room is named here once
         self, opened: Opened, folder: Folder, settings: Settings, limits: Limits, clock: Clock
     ) -> None:
         self.opened: Final = opened

@@ -131,12 +131,13 @@ def _walk(files: Directory, manifest: Manifest, trace: Trace, key: bytes | None)
 
 def _compare(record: Line, seq: int, row_digest: bytes, before: bytes, trace: Trace) -> None:
     trace.records += 1
-    if record.seq != seq:
+    if record.seq != seq or seq == trace.last_record:
         trace.findings.add("sequence_error", record.seq, "the row is not in its place")
     elif digest_of_line(record) != row_digest:
         trace.findings.add("row_modified", seq, "the row is not the one that was hashed")
     else:
         trace.check(record, before)
+    trace.last_record = record.seq
 
 
 def _links(files: Directory) -> Iterator[tuple[int, bytes]]:

@@ -71,7 +71,7 @@ class Trace:
         self.first: Final = first
         self.last = first - 1
         self.hash = before
-        self.records = self.pruned = self.points = 0
+        self.records = self.pruned = self.points = self.last_record = 0
         self._signed: Point | None = None
         self._last_point: int | None = None
         self._expect: Final = expect

@@ -73,7 +73,8 @@ async def test_what_is_not_sent_stays(house: House) -> None:
     await house.put(PATH, options=options, metadata={"a": 1})
     before = (await house.get(f"/v1/secrets/metadata/{PATH}")).json
     house.clock.advance(HOUR)
-    for body in ({"options": {}}, {"metadata": {}}, {"options": {"cas": 1}}):
+    unchanged: list[Any] = [{"options": {}}, {"metadata": {}}, {"options": {"cas": 1}}]
+    for body in unchanged:
         assert (await patch(house, body)).json == before
     after = (await patch(house, {"options": {"max_versions": 4}})).json
     assert after["options"] == {"max_versions": 4, "notify_before": ["2d"]}

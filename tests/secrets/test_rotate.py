@@ -14,10 +14,11 @@ PATH = "app/db"
 TARGET = f"/v1/secrets/{PATH}"
 
 
-async def rotate(house: House, n: int = 9, *, headers: Any = None, **body: Any) -> Answer:
-    return await house.call(
-        "POST", f"{TARGET}/rotate", {"new_value": {"n": n}, **body}, headers=headers
-    )
+async def rotate(
+    house: House, n: int = 9, *, headers: Any = None, token: str = "", **body: Any
+) -> Answer:
+    sent = {"new_value": {"n": n}, **body}
+    return await house.call("POST", f"{TARGET}/rotate", sent, headers=headers, token=token)
 
 
 async def versions(house: House) -> dict[int, str | None]:
@@ -199,13 +200,12 @@ async def test_it_takes_rotate_on_the_path(house: House) -> None:
     await house.put(PATH)
     token = await house.client("app", ["secrets:rotate"])
     grant(house, ("**", {"read", "write", "list", "delete"}))
-    call = {"method": "POST", "target": f"{TARGET}/rotate", "body": {"new_value": {}}}
-    answer = await house.call(**call, token=token)
+    answer = await rotate(house, token=token)
     assert (answer.code, answer.details["permission"]) == ("access_denied", "rotate")
     grant(house, (PATH, {"rotate"}))
-    assert (await house.call(**call, token=token)).status == 200
+    assert (await rotate(house, token=token)).status == 200
     writer = await house.client("writer", ["secrets:write"])
-    answer = await house.call(**call, token=writer)
+    answer = await rotate(house, token=writer)
     assert answer.details == {"required_scope": "secrets:rotate"}
 
 
