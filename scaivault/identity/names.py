@@ -17,6 +17,9 @@ _TYPES: Final = {
     "user": USER, "sa": SERVICE_ACCOUNT, "group": GROUP, "system": SYSTEM, "dynamic": SYSTEM,
 }  # fmt: skip
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}\Z")
+_KELVIN: Final = (
+    "\N{KELVIN SIGN}"  # the one sign whose lower case is an ASCII letter: somebody else
+)
 _USER_LONGEST: Final = 320  # RFC 3696, erratum 1690: 64 + 1 + 255
 
 
@@ -47,6 +50,8 @@ def canonical(reference: str) -> tuple[str, str] | None:
         return (kind, f"{prefix}:{name}") if _NAME.match(name) else None
     name = name.strip()
     if not 0 < len(name) <= _USER_LONGEST or not name.isprintable() or " " in name:
+        return None
+    if _KELVIN in name:
         return None
     return USER, f"user:{name.lower() if '@' in name else name}"
 
