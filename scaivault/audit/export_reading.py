@@ -127,6 +127,10 @@ def _walk(files: Directory, manifest: Manifest, trace: Trace, key: bytes | None)
         trace.findings.add("sequence_error", left.seq, "the row is not in the chain of the export")
     if point is not None:
         trace.findings.add("truncated", point.seq, "the chain ends before a checkpoint")
+    if manifest.checkpoint != trace.last_signed():
+        trace.findings.add(
+            "checkpoint_mismatch", trace.last, "the manifest names another last checkpoint"
+        )
 
 
 def _compare(record: Line, seq: int, row_digest: bytes, before: bytes, trace: Trace) -> None:
@@ -155,6 +159,7 @@ def _records(files: Directory, manifest: Manifest, trace: Trace) -> Iterator[Lin
         if _PART.fullmatch(file.name) is None or not file.name.endswith(".jsonl"):
             continue
         count = 0
+        seqs: tuple[int | None, int | None] = (None, None)
         for raw in files.lines(file.name):
             count += 1
             try:
@@ -163,7 +168,12 @@ def _records(files: Directory, manifest: Manifest, trace: Trace) -> Iterator[Lin
                 raise Unreadable(f"{file.name} has a line that is no row") from fault
             if not exact(record, raw):
                 trace.findings.add("row_modified", record.seq, "the row is not in canonical form")
+            seqs = (record.seq if seqs[0] is None else seqs[0], record.seq)
             yield record
+        if seqs != (file.first_seq, file.last_seq):
+            trace.findings.add(
+                "sequence_error", file.first_seq, f"{file.name} holds other rows than it should"
+            )
         if count != file.records:
             trace.findings.add(
                 "row_missing", file.last_seq, f"{file.name} has {count} rows, not {file.records}"

@@ -38,9 +38,10 @@ class Directory:
             descriptor = os.open(name, flags, dir_fd=self._at)
         except (OSError, ValueError) as fault:
             raise Unreadable(f"{name} cannot be opened") from fault
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise Unreadable(f"{name} is no plain file")
         with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise Unreadable(f"{name} is no plain file")
             yield file
 
     def content(self, name: str, limit: int) -> bytes:

@@ -110,6 +110,10 @@ class Trace:
             self._signed = point
         self._last_point = point.seq
 
+    def last_signed(self) -> dict[str, Any] | None:
+        """The newest genuine checkpoint, as it stands in files."""
+        return None if self._signed is None else msgspec.structs.asdict(self._signed)
+
     def report(self) -> ChainReport:
         signed = self._signed
         tail = self.last - (self.first - 1 if signed is None else signed.seq)

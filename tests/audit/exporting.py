@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from scaivault.clock import HOUR, SECOND
+from scaivault.clock import SECOND
 from scaivault.system import offline
 from tests.support.house import Answer, House
 
@@ -45,7 +45,7 @@ async def exported(house: House, **body: Any) -> tuple[dict[str, Any], Path]:
 
 def folder(house: House, done: dict[str, Any]) -> Path:
     prefix = done["destination"].get("prefix", "")
-    base = house.path / "exports" / house.made["tenant_id"]
+    base: Path = house.path / "exports" / house.made["tenant_id"]
     return base / f"{prefix}{done['export_id']}"
 
 
@@ -67,6 +67,3 @@ def kinds(report: dict[str, Any]) -> set[str]:
 async def fill(house: House, rows: int = 5) -> None:
     for number in range(rows):
         assert (await house.put(f"app/s{number}", {"n": number})).status == 201
-
-
-ALL_TRIES: Final = HOUR

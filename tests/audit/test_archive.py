@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ async def test_one_chain_through_all_files(archiving: House) -> None:
         found = await ship(archiving)
     assert len(found) == 3
     spans = [tuple(map(int, name[6:-6].split("-"))) for name in found]
-    assert all(one[1] + 1 == two[0] for one, two in zip(spans, spans[1:], strict=False))
+    assert all(one[1] + 1 == two[0] for one, two in pairwise(spans))
     path = archiving.path / "archive"
     assert verify(path)["valid"]
     (path / found[1]).rename(path / "gone")

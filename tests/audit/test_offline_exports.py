@@ -6,12 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaivault.cli.main import scaivault as main
 from scaivault.errors import Refusal
 from scaivault.storage.folder import StartRefused
 from tests.audit.exporting import exported, fill, kinds, verify
@@ -42,8 +43,7 @@ def outcome(path: Path) -> tuple[bool, set[str]]:
     try:
         report = verify(path)
     except StartRefused as refused:
-        assert refused.exit_code == 7
-        return False, {"refused"}
+        return False, {"refused"} if refused.exit_code == 7 else set()
     return report["valid"], kinds(report)
 
 
@@ -142,8 +142,9 @@ def test_another_vaults_checkpoints(export: Path, sound: Path) -> None:
 
 
 def test_what_the_command_says(export: Path, tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="as a whole"):
+    with pytest.raises(Refusal) as caught:
         verify(export, from_seq=2)
+    assert "as a whole" in caught.value.details["fields"]["from_seq"]
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(Refusal, match="no export"):

@@ -1,21 +1,22 @@
-"""S3 and stores that speak it, by aiobotocore: only what this module says is taken up, nothing
-from the host's environment but its own configuration files."""
+"""S3 and stores that speak it: requests made and signed by aiobotocore, sent by the vault's own
+client. The library's sessions follow redirects and connect to literal addresses unasked, and would
+take endpoints and proxies from the environment."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, Self
 
-import aiohttp
 import botocore.exceptions
+import httpx
+from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from scaivault.audit.destinations.contract import REGION, SECONDS, DestinationFailed, Place
-from scaivault.audit.destinations.web import with_last
-from scaivault.outbound import AddressRefused, Guard, Target, parse_target
+from scaivault.audit.destinations.web import answered, with_last
+from scaivault.outbound import AddressRefused, client, parse_target
 
 _DEFAULT: Final = "us-east-1"
 _REASONS: Final = {
@@ -28,37 +29,34 @@ _REASONS: Final = {
 }
 
 
-class _Resolver(AbstractResolver):
-    """Gives connections checked addresses only."""
+class _Session:
+    """What aiobotocore takes for its HTTP session; sends by ``http``."""
 
-    def __init__(self, guard: Guard, scheme: str) -> None:
-        self._guard: Final = guard
-        self._scheme: Final = scheme
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http: Final = http
 
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
-        target = Target(self._scheme, host, port, None)
-        try:
-            found = await self._guard.addresses(target)
-        except AddressRefused as refused:
-            raise _Refused(13, str(refused)) from refused
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address),
-                port=port,
-                family=2 if address.version == 4 else 10,
-                proto=0,
-                flags=0,
-            )
-            for address in found
-        ]
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """The client is closed by whoever opened it."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """The same."""
 
-
-class _Refused(OSError):
-    """An address that may not be called, as a connector passes it on."""
+    async def send(self, request: Any) -> AioAWSResponse:
+        body = request.body
+        made = self._http.build_request(
+            request.method,
+            request.url,
+            headers=[(name, _text(value)) for name, value in request.headers.items()],
+            content=body.read() if hasattr(body, "read") else body,
+        )
+        answer = await answered(self._http, made)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        response = AioAWSResponse(request.url, answer.status, headers, None)
+        response._content = answer.body  # read already, within limits
+        return response
 
 
 class _Bucket:
@@ -107,42 +105,37 @@ async def opened(place: Place) -> AsyncIterator[_Bucket]:
     region = place.region or (place.credentials or {}).get("region") or _DEFAULT
     if REGION.fullmatch(region) is None:  # it becomes part of a host name
         raise DestinationFailed("credentials", "region is not the name of a region")
-    scheme = await _checked(place)
+    _check_endpoint(place)
     secret = place.credential("secret_access_key")
-    session = AioSession()
-    session.set_config_variable("ec2_metadata_disabled", "true")
     async with (
+        client(place.reach, seconds=SECONDS) as http,
         _told(),
-        session.create_client(
+        AioSession().create_client(
             "s3",
             region_name=region,
             endpoint_url=place.endpoint,
             aws_access_key_id=place.credential("access_key_id"),
             aws_secret_access_key=secret,
             aws_session_token=(place.credentials or {}).get("session_token") or None,
-            config=_config(place, scheme),
+            config=_config(place, http),
         ) as api,
     ):
         yield _Bucket(api, place)
 
 
-async def _checked(place: Place) -> str:
-    """The endpoint's scheme. Literal addresses never reach the resolver: they are checked here."""
+def _check_endpoint(place: Place) -> None:
+    """Rules may have changed since the endpoint was given."""
     if place.endpoint is None:
-        return "https"
+        return
     try:
-        target = parse_target(place.endpoint)
-        place.reach.check_literal(target)
+        place.reach.check_literal(parse_target(place.endpoint))
     except (AddressRefused, ValueError) as refused:
         raise DestinationFailed("address_not_allowed", str(refused)) from refused
-    return target.scheme
 
 
-def _config(place: Place, scheme: str) -> AioConfig:
+def _config(place: Place, http: httpx.AsyncClient) -> AioConfig:
     return AioConfig(
-        connector_args={"resolver": _Resolver(place.reach, scheme), "use_dns_cache": False},
-        connect_timeout=10,
-        read_timeout=SECONDS,
+        http_session_cls=lambda *_, **__: _Session(http),
         retries={"total_max_attempts": 1, "mode": "standard"},
         proxies={},
         ignore_configured_endpoint_urls=True,
@@ -163,12 +156,9 @@ async def _told() -> AsyncIterator[None]:
         raise DestinationFailed(
             _REASONS.get(code, "unexpected_answer"), f"the store answered {code[:64] or 'an error'}"
         ) from error
-    except botocore.exceptions.HTTPClientError as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, _Refused):
-                raise DestinationFailed("address_not_allowed", str(cause.strerror)) from error
-            cause = cause.__cause__ or cause.__context__
-        raise DestinationFailed("unreachable", "the store was not reached") from error
-    except (botocore.exceptions.BotoCoreError, aiohttp.ClientError) as error:
+    except botocore.exceptions.BotoCoreError as error:
         raise DestinationFailed("unexpected_answer", "the store's answer has no sense") from error
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")

@@ -14,20 +14,25 @@ _ANSWER: Final = 1024 * 1024
 _REASONS: Final = {401: "permission_denied", 403: "permission_denied", 404: "not_found"}
 
 
-async def exchange(http: httpx.AsyncClient, request: httpx.Request, wanted: set[int]) -> Answer:
-    """The answer, if its status is one that is wanted."""
+async def answered(http: httpx.AsyncClient, request: httpx.Request) -> Answer:
+    """The answer, whatever it is."""
     host = request.url.host
     try:
-        answer = await send(http, request, _ANSWER)
+        return await send(http, request, _ANSWER)
     except httpx.UnsupportedProtocol as refused:
         raise DestinationFailed("address_not_allowed", str(refused)) from refused
     except httpx.TimeoutException as fault:
         raise DestinationFailed("timeout", f"{host} did not answer in time") from fault
     except (httpx.HTTPError, httpx.InvalidURL) as fault:
         raise DestinationFailed("unreachable", f"{host} was not reached") from fault
+
+
+async def exchange(http: httpx.AsyncClient, request: httpx.Request, wanted: set[int]) -> Answer:
+    """The answer, if its status is one that is wanted."""
+    answer = await answered(http, request)
     if answer.status not in wanted:
         reason = _REASONS.get(answer.status, "unexpected_answer")
-        raise DestinationFailed(reason, f"{host} answered {answer.status}")
+        raise DestinationFailed(reason, f"{request.url.host} answered {answer.status}")
     return answer
 
 
