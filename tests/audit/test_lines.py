@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -13,7 +14,8 @@ from scaivault.audit.lines import COLUMNS, csv_header, csv_line, jsonl, line, re
 from scaivault.audit.tombstones import Tombstone, digest_of, tombstone
 from scaivault.audit.tracing import exact, read_line
 from scaivault.crypto import digest
-from scaivault.gate.ledger import Record, canonical
+from scaivault.gate.ledger import Record, canonical, read_record
+from tests.audit.test_chain_vector import H0, H1, ROW_1
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 OPTIONAL = st.none() | TEXT
@@ -72,3 +74,13 @@ def test_a_tombstone_stands_in_for_its_row(row_digest: bytes, number: int, seq: 
     assert digest_of(body) == row_digest
     assert tombstone(body + b" ") is None
     assert tombstone(body.replace(b'"digest"', b'"Digest"')) is None
+
+
+def test_the_published_forms() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    entry = read_record(ROW_1)
+    raw = jsonl(line(entry, bytes.fromhex(H0), bytes.fromhex(H1))).decode()
+    row_digest = digest.row_digest(ROW_1.encode()).hex()
+    assert raw in text
+    assert f'[1,"{row_digest}"]\n' in text
+    assert canonical(Tombstone(row_digest, 900, 1)).decode() in text

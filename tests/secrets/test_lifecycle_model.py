@@ -344,13 +344,16 @@ class Life(RuleBasedStateMachine):
 
     # -- what happens by itself ----------------------------------------------------------------
 
-    @rule(hours=st.sampled_from([1, 1, 12, 24, 6 * 24, 30 * 24]))
-    def time_passes(self, hours: int) -> None:
+    @rule(
+        hours=st.sampled_from([1, 1, 1, 12, 24, 24, 6 * 24, 30 * 24]),
+        then=st.sampled_from(["", "purge", "crash"] + ["announce"] * 5),
+    )
+    def time_passes(self, hours: int, then: str) -> None:
         self.house.clock.advance(hours * HOUR)
         self.token.renew()
+        if then:
+            getattr(self, then)()
 
-    @precondition(lambda self: self.model)
-    @rule()
     def purge(self) -> None:
         vault = self.house.vault
         due = [path for path in self.model if self.kept(path) is None]
@@ -360,12 +363,11 @@ class Life(RuleBasedStateMachine):
             del self.model[path]
             self.tell(path, "secret.deleted")
 
-    @precondition(lambda self: self.model)
-    @rule()
     def announce(self) -> None:
         vault = self.house.vault
         before = len(self.told)
-        self.running.run(vault.upkeep.announce(vault.internal("expiry")))
+        for _ in ("tells", "has told"):
+            self.running.run(vault.upkeep.announce(vault.internal("expiry")))
         expected = []
         for path in NAMES:
             secret = self.model.get(path)
@@ -376,7 +378,6 @@ class Life(RuleBasedStateMachine):
         assert sorted(found) == sorted(expected)
         self.told += found
 
-    @rule()
     def crash(self) -> None:
         self.running.run(self.house.crash())
         assert self.running.run(self.house.unseal()).status == 200
@@ -484,5 +485,5 @@ def test_lives(tmp_path: Path) -> None:
             def __init__(self) -> None:
                 super().__init__(running, token)
 
-        effort = settings(EXAMPLES, max_examples=25, stateful_step_count=40)
+        effort = settings(EXAMPLES, max_examples=30, stateful_step_count=50)
         run_state_machine_as_test(Here, settings=effort)

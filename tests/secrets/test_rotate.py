@@ -223,6 +223,7 @@ async def test_a_version_that_becomes_current_again_has_no_end(house: House) -> 
     await house.put(PATH, {"n": 1})
     await rotate(house, 2, grace_period="1h")
     await house.call("DELETE", f"{TARGET}?version=2")
+    assert await versions(house) == {1: None}
     house.clock.advance(2 * HOUR)
     assert (await house.read(PATH)).json["data"] == {"n": 1}
     await rotate(house, 3, grace_period="1h")
