@@ -26,8 +26,8 @@ from scaivault.gate.transaction import Transaction
 from scaivault.storage.file import Connection
 
 ACTION: Final = "audit_prune"
-# Rows of one transaction: 1000 hold the writer for some 30 ms.
-STEP: Final = 1000
+# Rows of one transaction: 500 hold the writer for some 30 ms, most of it the index.
+STEP: Final = 500
 _PAGE: Final = 5000
 OTHERS: Final = "*"
 NOBODY: Final = ""

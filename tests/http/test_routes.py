@@ -117,7 +117,7 @@ async def prepare(house: House) -> dict[str, str]:
         (await house.call("POST", "/v1/policies", {"name": name, "rules": RULES})).json["id"]
         for name in ("bound", "loose")
     ]
-    bound = {"identity_type": "service_account", "identity_id": account}
+    bound = {"identity_type": "user", "identity_id": "user:bound@harbor.example"}
     binding = (await house.call("POST", f"/v1/policies/{policy}/bindings", bound)).json["id"]
     return {
         "export": (await house.call("POST", *export)).json["export_id"],
