@@ -92,8 +92,12 @@ class ExportRun:
         await self._gate.change(own, _act(job), lambda tx: store.begin(tx, job))
         try:
             manifest = await self._export(job, creator, own)
-        except (Stopped, StorageFailed):
+        except Stopped:
             return
+        except StorageFailed as failed:
+            if failed.reason != "damaged":
+                raise  # it is begun anew at the next look
+            await self._end(own, job, ExportError("internal_error", "vault.db has damaged pages"))
         except DestinationFailed as failed:
             await self._failed(own, job, failed)
         except Refusal as refused:

@@ -13,6 +13,7 @@ import pytest
 from scaivault.audit import export_files
 from scaivault.clock import MINUTE
 from scaivault.crypto import digest
+from scaivault.storage.database import StorageFailed
 from tests.audit.exporting import (
     FILE,
     exported,
@@ -261,6 +262,40 @@ async def test_a_crash_in_the_middle_begins_anew(
     path = folder(house, done)
     assert verify(path)["valid"]
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+async def test_a_damaged_page_ends_the_job(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = await start(house)
+
+    async def damaged(*_: Any) -> None:
+        raise StorageFailed("damaged")
+
+    monkeypatch.setattr(export_files, "write", damaged)
+    await run(house)
+    done = await job(house, started.json["export_id"])
+    assert (done["status"], done["error"]["code"]) == ("failed", "internal_error")
+
+
+async def test_sealing_leaves_the_job_for_later(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(house)
+    started = await start(house)
+    vault = house.vault
+    whole = export_files.write_manifest
+
+    async def sealing(*parts: Any) -> None:
+        vault.closing = True
+        vault.export_run._go_on()
+        await whole(*parts)
+
+    monkeypatch.setattr(export_files, "write_manifest", sealing)
+    await run(house)
+    monkeypatch.undo()
+    await house.restart()
+    await house.unseal()
+    await run(house)
+    assert (await job(house, started.json["export_id"]))["status"] == "completed"
 
 
 async def test_nothing_is_overwritten_and_no_link_followed(house: House) -> None:

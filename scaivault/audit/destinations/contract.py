@@ -90,7 +90,7 @@ def open_place(place: Place) -> AbstractAsyncContextManager[Destination]:
     except ImportError:
         raise DestinationFailed(
             "not_installed",
-            f"this server was installed without the libraries for {place.kind}",
+            f"this server lacks the libraries for {place.kind}: install scaivault[{place.kind}]",
         ) from None
     opened: AbstractAsyncContextManager[Destination] = module.opened(place)
     return opened
