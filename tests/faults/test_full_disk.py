@@ -51,7 +51,7 @@ class SmallDisk:
 @pytest.fixture
 def disk(server: Server) -> Iterator[SmallDisk]:
     server.data.mkdir(mode=0o700, parents=True)
-    options = "size=3m,mode=700"
+    options = "size=4m,mode=700"
     if os.geteuid() or not _mount("-t", "tmpfs", "-o", options, "tmpfs", str(server.data)):
         pytest.skip("mounting a small disk takes root")
     yield SmallDisk(server.data)

@@ -96,8 +96,9 @@ def test_the_directory_of_somebody_else(folder: Folder) -> None:
 
 @root
 def test_root_acts_with_the_owners_rights(folder: Folder, tmp_path: Path) -> None:
-    for path in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
-        path.chmod(0o755)
+    for path in (tmp_path, *tmp_path.parents):
+        if path.owner() == "root" and not path.stat().st_mode & stat.S_IXOTH:
+            path.chmod(0o755)
     for path in (folder.path, *folder.path.rglob("*")):
         os.chown(path, SOMEBODY, SOMEBODY)
     folder.database.chmod(0o644)
