@@ -25,9 +25,10 @@ from scaivault.gate.cursors import Cursors
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.limits import Limits
 from scaivault.gate.outbox import Outbox
-from scaivault.identity import Identity
 from scaivault.identity.accounts import Accounts
+from scaivault.identity.authentication import Authentication
 from scaivault.identity.directory import Directory
+from scaivault.identity.grants import Grants
 from scaivault.identity.groups import Groups
 from scaivault.identity.issuer import Issuer
 from scaivault.identity.known import Known
@@ -35,6 +36,7 @@ from scaivault.identity.lookup import ever_known
 from scaivault.identity.members import Members
 from scaivault.identity.published import Published
 from scaivault.identity.standing import standing
+from scaivault.identity.tokens import Tokens
 from scaivault.ids import timed_id
 from scaivault.outbound import Allowance, Guard
 from scaivault.policies import Bindings, Policies, Rights
@@ -90,18 +92,21 @@ class Vault:
         self.issuer: Final = Issuer(
             local.issuer, local.token_ttl * SECOND, local.key_rotation * SECOND
         )
-        self.identity: Final = Identity(self.gate, self.keyring, self.tenancy, self.issuer)
+        within = (self.gate, self.keyring, self.tenancy, self.issuer)
+        self.authentication: Final = Authentication(*within)
+        self.grants: Final = Grants(*within)
+        self.tokens: Final = Tokens(self.gate, self.tenancy, self.authentication)
         self.published: Final = Published(self.issuer, settings.server.base_url)
-        self.accounts: Final = Accounts(self.gate, self.keyring, self.identity, self.tenancy)
-        self.groups: Final = Groups(self.gate, self.identity, self.tenancy)
-        self.members: Final = Members(self.gate, self.identity, self.tenancy)
+        self.accounts: Final = Accounts(self.gate, self.keyring, self.authentication, self.tenancy)
+        self.groups: Final = Groups(self.gate, self.authentication, self.tenancy)
+        self.members: Final = Members(self.gate, self.authentication, self.tenancy)
         self.directory: Final = Directory(self.gate, self.tenancy)
         rules = Rules(settings.policies.mfa_max_age, settings.policies.cache_ttl * SECOND)
         self.policies: Final = Policies(self.gate, self.cursors, rules)
         self.bindings: Final = Bindings(self.policies, self.cursors, Known(), self.tenancy.places)
         self.rights: Final = Rights(self.gate, self.cursors, rules, Known())
         self.gate.rules_of = rules.rules_of
-        self.identity.on_deleted = self.policies.bindings_removed
+        self.authentication.on_deleted = self.policies.bindings_removed
         self.facts: Final = Facts(self.gate, Access())
         self.values: Final = Values(
             self.gate,
@@ -193,7 +198,7 @@ class Vault:
     async def flush(self) -> None:
         """Write down what was only counted in memory."""
         await self.upkeep.flush(self.internal("audit"), self.ledger.committed_seq)
-        await self.identity.flush(self.internal("identity"))
+        await self.authentication.flush(self.internal("identity"))
 
     async def checkpoint(self) -> None:
         """Sign the head of the audit chain, unless it is signed."""
@@ -229,7 +234,7 @@ class Vault:
         await self.database.close()
         self.values.shelf.clear()
         self.policies.shelf.clear()
-        self.identity.forget()
+        self.authentication.forget()
         self.opened.wipe()
 
 

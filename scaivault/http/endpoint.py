@@ -165,7 +165,7 @@ class Endpoint:
         address = address_key(caller.source_ip)
         try:
             self.limits.require(address, "auth_failed")
-            caller.principal = await vault.identity.authenticate(bearer(request), caller.now)
+            caller.principal = await vault.authentication.authenticate(bearer(request), caller.now)
         except Refusal as refusal:
             if refusal.status == 401:
                 self.limits.take(address, "auth_failed")

@@ -22,12 +22,13 @@ from scaivault.http.decode import shape
 from scaivault.http.meter import Meter
 from scaivault.http.possible import codes
 from scaivault.http.routes import Route
-from scaivault.identity import Identity
 from scaivault.identity.accounts import Accounts
 from scaivault.identity.directory import Directory
+from scaivault.identity.grants import Grants
 from scaivault.identity.groups import Groups
 from scaivault.identity.members import Members
 from scaivault.identity.published import Published
+from scaivault.identity.tokens import Tokens
 from scaivault.policies import Policies
 from scaivault.policies.bindings import Bindings
 from scaivault.policies.rights import Rights
@@ -51,7 +52,8 @@ ROOMS: Final[dict[str, type]] = {
     "policies": Policies,
     "bindings": Bindings,
     "rights": Rights,
-    "identity": Identity,
+    "tokens": Tokens,
+    "grants": Grants,
     "published": Published,
     "accounts": Accounts,
     "groups": Groups,

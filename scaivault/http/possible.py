@@ -56,8 +56,8 @@ _OWN: Final[dict[str, tuple[str, ...]]] = {
     "rights.who_can": ("invalid_path", "invalid_cursor"),
     "rights.effective": ("insufficient_scope",),
     "identity": ("token_not_found",),
-    "identity.whoami": (),
-    "identity.grant": ("token_invalid",),
+    "tokens.whoami": (),
+    "grants.grant": ("token_invalid",),
     "accounts": (
         "identity_not_found", "credential_not_found", "already_exists", "invalid_role",
         "invalid_duration",

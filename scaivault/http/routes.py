@@ -129,12 +129,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     _policies("POST", "/{id}/bindings", "bindings.create", policies.NewBinding, policies.Binding, "policy_bind", status=201),
     _policies("DELETE", "/{id}/bindings/{binding_id}", "bindings.delete", policies.BindingId, None, "policy_unbind", status=204),
     # -- who is calling
-    Route("GET", "/v1/auth/whoami", "identity.whoami", identity.Nothing, identity.WhoAmI, "auth_read", "auth_info"),
-    Route("GET", "/v1/auth/tokens/{id}", "identity.token", identity.TokenId, identity.TokenInfo, "auth_read", "auth_tokens"),
-    Route("DELETE", "/v1/auth/tokens/{id}", "identity.revoke", identity.TokenId, None, "token_revoke", "auth_tokens", status=204),
+    Route("GET", "/v1/auth/whoami", "tokens.whoami", identity.Nothing, identity.WhoAmI, "auth_read", "auth_info"),
+    Route("GET", "/v1/auth/tokens/{id}", "tokens.token", identity.TokenId, identity.TokenInfo, "auth_read", "auth_tokens"),
+    Route("DELETE", "/v1/auth/tokens/{id}", "tokens.revoke", identity.TokenId, None, "token_revoke", "auth_tokens", status=204),
     Route("GET", "/v1/auth/config", "published.config", identity.Nothing, identity.IssuerConfig, "auth_read", open=True, public=True),
-    Route("POST", "/v1/auth/token", "identity.grant", identity.Grant, identity.AccessToken, "auth_failed", "auth_grant", open=True, form=True),
-    Route("POST", "/oauth/token", "identity.grant", identity.Grant, identity.AccessToken, "auth_failed", "auth_grant", open=True, form=True, oauth=True),
+    Route("POST", "/v1/auth/token", "grants.grant", identity.Grant, identity.AccessToken, "auth_failed", "auth_grant", open=True, form=True),
+    Route("POST", "/oauth/token", "grants.grant", identity.Grant, identity.AccessToken, "auth_failed", "auth_grant", open=True, form=True, oauth=True),
     Route("GET", "/.well-known/jwks.json", "published.key_set", identity.Nothing, identity.KeySet, "auth_read", open=True, public=True),
     Route("GET", "/.well-known/openid-configuration", "published.discovery", identity.Nothing, identity.OpenIdConfiguration, "auth_read", open=True, public=True),
     # -- service accounts

@@ -1,5 +1,1 @@
-"""Who is calling: tokens, the local issuer, service accounts and their roles."""
-
-from scaivault.identity.room import Identity
-
-__all__ = ["Identity"]
+"""Who is calling: tokens, the local issuer, users, service accounts, groups and their roles."""

@@ -17,10 +17,10 @@ from scaivault.errors import Refusal
 from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN, TENANT_ADMIN, Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import groups_store, members, model, names, store
+from scaivault.identity import groups_store, members, model, names, store, subjects, tokens_store
+from scaivault.identity.authentication import Authentication
 from scaivault.identity.model import Account, Credential
 from scaivault.identity.reach import Reach, holder
-from scaivault.identity.room import Identity
 from scaivault.ids import random_id
 from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
@@ -36,10 +36,12 @@ _READERS: Final = frozenset(("identity:read", "admin"))
 class Accounts:
     """One per open vault."""
 
-    def __init__(self, gate: Gate, keyring: Keyring, identity: Identity, tenancy: Tenancy) -> None:
+    def __init__(
+        self, gate: Gate, keyring: Keyring, authentication: Authentication, tenancy: Tenancy
+    ) -> None:
         self.gate: Final = gate
         self._keyring: Final = keyring
-        self._identity: Final = identity
+        self._authentication: Final = authentication
         self._tenancy: Final = tenancy
         self._reach: Final = Reach(tenancy)
 
@@ -144,10 +146,10 @@ class Accounts:
             if groups is not UNSET:
                 members.join(tx, account.tenant_id, account.identity_id, groups or ())
             if account.status != model.ACTIVE:
-                store.end_access(tx, account)
+                subjects.end_access(tx, account)
             tx.note(object_type="service_account", object_id=account.id)
             tx.note(changed=[*sent, *_sent(scopes=scopes, groups=groups)])
-            tx.then(self._identity.forget)
+            tx.then(self._authentication.forget)
             return _info(tx.connection, account, tx.now)
 
         return await self.gate.change(caller, Act("identity_update"), change)
@@ -162,11 +164,11 @@ class Accounts:
             account = account._replace(status="DELETED", roles=(), scopes=())
             _check_last(tx, account)
             store.put_account(tx, account)
-            store.end_access(tx, account)
+            subjects.end_access(tx, account)
             groups_store.drop_memberships(tx, account.tenant_id, account.identity_id)
-            self._identity.on_deleted(tx, account.tenant_id, account.identity_id)
+            self._authentication.on_deleted(tx, account.tenant_id, account.identity_id)
             tx.note(object_type="service_account", object_id=account.id)
-            tx.then(self._identity.forget)
+            tx.then(self._authentication.forget)
 
         await self.gate.change(caller, Act("identity_delete"), delete)
 
@@ -239,11 +241,11 @@ class Accounts:
                     "this account has no such credential",
                     id=request.credential_id[:64],
                 )
-            store.revoke_of_credential(
+            tokens_store.revoke_of_credential(
                 tx, account.tenant_id, account.identity_id, request.credential_id
             )
             tx.note(credential_id=request.credential_id, object_id=account.id)
-            tx.then(self._identity.forget)
+            tx.then(self._authentication.forget)
 
         await self.gate.change(caller, Act("credential_revoke"), drop)
 
@@ -282,7 +284,7 @@ class Accounts:
             store.put_account(tx, after)
             tx.note(old=list(before.roles), new=list(roles))
             tx.extra["for"] = before.identity_id
-            tx.then(self._identity.forget)
+            tx.then(self._authentication.forget)
             author = principal.identity_id
             return wire.Roles(after.id, list(roles), instant(tx.now), author)
 
@@ -303,9 +305,8 @@ def _alive(db: Connection, account: Account, now: int) -> list[Credential]:
 
 
 def _info(db: Connection, account: Account, now: int) -> wire.Account:
-    seen = store.last_seen(db, account.tenant_id, account.identity_id)
     groups = groups_store.direct_groups(db, account.tenant_id, account.identity_id)
-    return model.account_info(account, groups, len(_alive(db, account, now)), seen)
+    return model.account_info(account, groups, len(_alive(db, account, now)))
 
 
 def _sent(**fields: object) -> list[str]:
@@ -317,7 +318,7 @@ def _check_last(tx: Transaction, after: Account) -> None:
     still = SUPER_ADMIN in after.roles and after.status == model.ACTIVE
     before = store.account_by_id(tx.connection, after.id)
     was = before is not None and SUPER_ADMIN in before.roles and before.status == model.ACTIVE
-    if was and not still and store.super_admins(tx) == 1:
+    if was and not still and subjects.super_admins(tx) == 1:
         raise Refusal(
             "invalid_state",
             "this is the last super_admin; make another one first",

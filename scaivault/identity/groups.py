@@ -12,9 +12,9 @@ from scaivault.gate.caller import TENANT_ADMIN, Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import groups_store, lookup, names
+from scaivault.identity.authentication import Authentication
 from scaivault.identity.groups_store import Group
 from scaivault.identity.reach import Reach, holder
-from scaivault.identity.room import Identity
 from scaivault.ids import random_id
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
@@ -26,9 +26,9 @@ _DEEPEST: Final = 5
 class Groups:
     """One per open vault."""
 
-    def __init__(self, gate: Gate, identity: Identity, tenancy: Tenancy) -> None:
+    def __init__(self, gate: Gate, authentication: Authentication, tenancy: Tenancy) -> None:
         self.gate: Final = gate
-        self._identity: Final = identity
+        self._authentication: Final = authentication
         self._tenancy: Final = tenancy
         self._reach: Final = Reach(tenancy)
 
@@ -131,7 +131,7 @@ class Groups:
                 changed.append("parent_id")
             groups_store.put_group(tx, group)
             tx.note(changed=changed)
-            tx.then(self._identity.forget)
+            tx.then(self._authentication.forget)
             return _info(tx.connection, group)
 
         return await self.gate.change(caller, Act("identity_update"), change)
@@ -144,8 +144,8 @@ class Groups:
         def delete(tx: Transaction) -> None:
             group = self._reach.group_to_change(tx, caller, request.id)
             groups_store.dissolve(tx, group)
-            self._identity.on_deleted(tx, group.tenant_id, group.identity_id)
-            tx.then(self._identity.forget)
+            self._authentication.on_deleted(tx, group.tenant_id, group.identity_id)
+            tx.then(self._authentication.forget)
 
         await self.gate.change(caller, Act("identity_delete"), delete)
 

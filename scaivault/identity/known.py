@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN
-from scaivault.identity import names, store
+from scaivault.identity import names, subjects
 from scaivault.identity.groups import Groups
 from scaivault.storage.file import Connection
 
@@ -18,8 +18,8 @@ class Known:
     @staticmethod
     def roles(db: Connection, tenant_id: str, identity_id: str) -> tuple[str, ...]:
         """The admin roles of an identity (canonical id); none for an unknown one."""
-        account = store.account_by_identity(db, tenant_id, identity_id)
-        return () if account is None else account.roles
+        who = subjects.subject(db, tenant_id, identity_id)
+        return () if who is None else who.roles
 
     @staticmethod
     def holders(
@@ -28,7 +28,7 @@ class Known:
         """(type, canonical id, role) of all whose admin role covers a tenant, wherever they live:
         one entry for each such role."""
         found = []
-        for identity_id, roles, home, partner in store.role_holders(db):
+        for identity_id, roles, home, partner in subjects.role_holders(db):
             for role in roles:
                 covers = role == SUPER_ADMIN or home == tenant_id
                 if covers or (role == PARTNER_ADMIN and partner == partner_id):

@@ -11,9 +11,9 @@ from scaivault.gate.caller import TENANT_ADMIN, Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import groups_store, lookup, names, store
+from scaivault.identity.authentication import Authentication
 from scaivault.identity.groups_store import Group, Member
 from scaivault.identity.reach import Reach, check_rank, holder, not_found
-from scaivault.identity.room import Identity
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 from scaivault.wire import groups as wire
@@ -22,9 +22,9 @@ from scaivault.wire import groups as wire
 class Members:
     """One per open vault."""
 
-    def __init__(self, gate: Gate, identity: Identity, tenancy: Tenancy) -> None:
+    def __init__(self, gate: Gate, authentication: Authentication, tenancy: Tenancy) -> None:
         self.gate: Final = gate
-        self._identity: Final = identity
+        self._authentication: Final = authentication
         self._tenancy: Final = tenancy
         self._reach: Final = Reach(tenancy)
 
@@ -85,7 +85,7 @@ class Members:
     def _noted(self, tx: Transaction, identity_id: str) -> None:
         tx.note(changed=["members"])
         tx.extra["for"] = identity_id
-        tx.then(self._identity.forget)
+        tx.then(self._authentication.forget)
 
 
 def join(tx: Transaction, tenant_id: str, identity_id: str, references: Sequence[str]) -> None:

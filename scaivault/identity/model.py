@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Final, NamedTuple
 
 from scaivault.clock import instant, instant_or_none
 from scaivault.errors import Refusal, faults
 from scaivault.gate.caller import RANK, Principal
+from scaivault.identity import names
 from scaivault.wire import identity as wire
 
 SCOPES: Final = (
@@ -39,6 +41,16 @@ ACTIVE: Final = "ACTIVE"
 CREDENTIALS_MAX: Final = 5
 
 
+SUSPENDED: Final = "SUSPENDED"
+DELETED: Final = "DELETED"
+LOCAL: Final = "local"
+
+
+def rank(roles: Collection[str]) -> int:
+    """0 for none, up to 3 for super_admin."""
+    return max((RANK[role] for role in roles), default=0)
+
+
 class Account(NamedTuple):
     """A row of ``service_account``."""
 
@@ -50,14 +62,62 @@ class Account(NamedTuple):
     scopes: tuple[str, ...]
     roles: tuple[str, ...]
     created_at: int
+    issuer: str = LOCAL
+    revoked_before: int | None = None
+    last_seen_at: int | None = None
+
+    @property
+    def kind(self) -> str:
+        return names.SERVICE_ACCOUNT
 
     @property
     def rank(self) -> int:
-        return max((RANK[role] for role in self.roles), default=0)
+        return rank(self.roles)
+
+    def within(self, scopes: Iterable[str]) -> frozenset[str]:
+        """Those of a token's scopes that count: no token goes beyond its account."""
+        return frozenset(self.scopes).intersection(scopes)
+
+
+class User(NamedTuple):
+    """A row of ``user``. ``email`` is None where the issuer tells only a subject."""
+
+    tenant_id: str
+    id: str
+    identity_id: str
+    email: str | None
+    display_name: str
+    status: str
+    roles: tuple[str, ...]
+    created_at: int
+    issuer: str = LOCAL
+    revoked_before: int | None = None
+    mfa_enabled: int = 0
+    last_seen_at: int | None = None
+    last_synced_at: int | None = None
+    as_of: int | None = None
+    external_id: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return names.USER
+
+    @property
+    def rank(self) -> int:
+        return rank(self.roles)
+
+    def within(self, scopes: Iterable[str]) -> frozenset[str]:
+        """Those of a token's scopes that count: of a user's all, his policies are the limit."""
+        return frozenset(scopes)
+
+
+Subject = Account | User
+"""Who can hold a token."""
 
 
 class Token(NamedTuple):
-    """A row of ``token``."""
+    """A row of ``token``. ``allowed_paths``: lists of globs, of each of which a path must match
+    one. ``parent_id``: the token that this one ends with, at the latest."""
 
     id: str
     kind: str
@@ -68,8 +128,13 @@ class Token(NamedTuple):
     credential_id: str | None
     created_at: int
     expires_at: int
-    last_used_at: int | None
-    revoked_at: int | None
+    last_used_at: int | None = None
+    revoked_at: int | None = None
+    allowed_paths: tuple[tuple[str, ...], ...] = ()
+    ip_ranges: tuple[str, ...] = ()
+    parent_id: str | None = None
+    trust_id: str | None = None
+    mfa_verified_at: int | None = None
 
 
 class Credential(NamedTuple):
@@ -111,6 +176,11 @@ def check_roles(roles: list[str]) -> tuple[str, ...]:
     return tuple(sorted(set(roles), key=lambda role: RANK[role]))
 
 
+def paths_info(lists: tuple[tuple[str, ...], ...]) -> list[str] | None:
+    """A token's lists of globs as one list: the narrowest, which was added last, comes first."""
+    return [glob for globs in reversed(lists) for glob in globs] or None
+
+
 def token_info(token: Token, now: int) -> wire.TokenInfo:
     status = "expired" if token.expires_at <= now else "active"
     if token.revoked_at is not None:
@@ -122,21 +192,19 @@ def token_info(token: Token, now: int) -> wire.TokenInfo:
         identity_id=token.identity_id,
         tenant_id=token.tenant_id,
         scopes=list(token.scopes),
-        allowed_paths=None,
-        ip_ranges=None,
-        parent_id=None,
+        allowed_paths=paths_info(token.allowed_paths),
+        ip_ranges=list(token.ip_ranges) or None,
+        parent_id=token.parent_id,
         created_at=instant(token.created_at),
         expires_at=instant(token.expires_at),
         last_used_at=instant_or_none(token.last_used_at),
-        mfa_verified_at=None,
+        mfa_verified_at=instant_or_none(token.mfa_verified_at),
         revoked_at=instant_or_none(token.revoked_at),
         status=status,
     )
 
 
-def account_info(
-    account: Account, groups: list[str], credentials: int, last_seen: int | None
-) -> wire.Account:
+def account_info(account: Account, groups: list[str], credentials: int) -> wire.Account:
     """``groups``: record ids of those it is itself a member of."""
     return wire.Account(
         id=account.id,
@@ -148,15 +216,14 @@ def account_info(
         scopes=list(account.scopes),
         groups=groups,
         roles=list(account.roles),
-        issuer="local",
+        issuer=account.issuer,
         credentials_active=credentials,
-        last_seen_at=instant_or_none(last_seen),
+        last_seen_at=instant_or_none(account.last_seen_at),
         created_at=instant(account.created_at),
     )
 
 
 def whoami(principal: Principal) -> wire.WhoAmI:
-    paths: list[Any] = [glob for globs in principal.allowed_paths for glob in globs]
     return wire.WhoAmI(
         identity_id=principal.identity_id,
         identity_type=principal.identity_type,
@@ -171,6 +238,6 @@ def whoami(principal: Principal) -> wire.WhoAmI:
         token_id=principal.token_id,
         token_kind=principal.token_kind,
         issuer=principal.issuer,
-        allowed_paths=paths or None,
+        allowed_paths=paths_info(principal.allowed_paths),
         ip_ranges=list(principal.ip_ranges) or None,
     )

@@ -12,7 +12,7 @@ from scaivault.gate.caller import RANK, Caller, Principal
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import groups_store, store
 from scaivault.identity.groups_store import Group
-from scaivault.identity.model import Account
+from scaivault.identity.model import Account, Subject
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 
@@ -27,13 +27,13 @@ def holder(caller: Caller, role: str | None = None) -> Principal:
     return principal
 
 
-def check_rank(principal: Principal, account: Account) -> None:
-    """``forbidden`` when the account ranks above the caller."""
-    if account.rank > principal.rank:
+def check_rank(principal: Principal, who: Subject) -> None:
+    """``forbidden`` when an identity ranks above the caller."""
+    if who.rank > principal.rank:
         raise Refusal(
             "forbidden",
             "this identity ranks above you",
-            required_role=max(account.roles, key=lambda role: RANK[role]),
+            required_role=max(who.roles, key=lambda role: RANK[role]),
         )
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scaivault.gate.caller import Principal
-from scaivault.identity import groups_store, model, store
+from scaivault.identity import groups_store, model, subjects
 from scaivault.storage.file import Connection
 
 
 def standing(db: Connection, then: Principal) -> Principal | None:
-    """The principal with the roles and groups of today, and with those of its scopes that the
-    account still has; None when it may nothing any more."""
-    account = store.account_by_identity(db, then.tenant_id, then.identity_id)
-    if account is None or account.status != model.ACTIVE:
+    """The principal with the roles and groups of today, and with those of its scopes that
+    still count; None when it may nothing any more."""
+    who = subjects.subject(db, then.tenant_id, then.identity_id)
+    if who is None or who.status != model.ACTIVE:
         return None
     return replace(
         then,
-        scopes=then.scopes & frozenset(account.scopes),
-        roles=frozenset(account.roles),
+        scopes=who.within(then.scopes),
+        roles=frozenset(who.roles),
         groups=groups_store.effective(db, then.tenant_id, then.identity_id),
     )

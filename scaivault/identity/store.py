@@ -1,20 +1,16 @@
-"""The rows of identities."""
+"""The rows of service accounts and of their credentials."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from scaivault.gate.transaction import Transaction
-from scaivault.identity.model import ACTIVE, Account, Credential, Token, pack, unpack
+from scaivault.identity.model import ACTIVE, Account, Credential, pack, unpack
 from scaivault.storage.file import Connection
 
 _ACCOUNT: Final = (
-    "SELECT tenant_id, id, identity_id, display_name, status, scopes, roles, created_at"
-    " FROM service_account"
-)
-_TOKEN: Final = (
-    "SELECT id, kind, tenant_id, identity_id, name, scopes, credential_id, created_at,"
-    " expires_at, last_used_at, revoked_at FROM token"
+    "SELECT tenant_id, id, identity_id, display_name, status, scopes, roles, created_at, issuer,"
+    " revoked_before, last_seen_at FROM service_account"
 )
 _CREDENTIAL: Final = "SELECT id, name, created_at, expires_at, last_used_at FROM credential"
 
@@ -22,11 +18,7 @@ _CREDENTIAL: Final = "SELECT id, name, created_at, expires_at, last_used_at FROM
 def _account(row: Any) -> Account | None:
     if row is None:
         return None
-    return Account._make((*row[:5], unpack(row[5]), unpack(row[6]), row[7]))
-
-
-def _token(row: Any) -> Token | None:
-    return None if row is None else Token._make((*row[:5], unpack(row[5]), *row[6:]))
+    return Account._make((*row[:5], unpack(row[5]), unpack(row[6]), *row[7:]))
 
 
 _LISTED: Final = (
@@ -64,30 +56,14 @@ def accounts(db: Connection, tenant: str, status: str | None, q: str, size: int,
 def put_account(tx: Transaction, account: Account) -> None:
     tx.execute(
         "INSERT INTO service_account (tenant_id, id, identity_id, display_name, status, scopes,"
-        " roles, created_at) VALUES (:tenant_id, :id, :identity_id, :display_name, :status,"
-        " :scopes, :roles, :created_at) ON CONFLICT (tenant_id, identity_id) DO UPDATE SET"
+        " roles, created_at, issuer, revoked_before, last_seen_at) VALUES (:tenant_id, :id,"
+        " :identity_id, :display_name, :status, :scopes, :roles, :created_at, :issuer,"
+        " :revoked_before, :last_seen_at) ON CONFLICT (tenant_id, identity_id) DO UPDATE SET"
         " display_name = excluded.display_name, status = excluded.status,"
-        " scopes = excluded.scopes, roles = excluded.roles",
+        " scopes = excluded.scopes, roles = excluded.roles,"
+        " revoked_before = excluded.revoked_before, last_seen_at = excluded.last_seen_at",
         {**account._asdict(), "scopes": pack(account.scopes), "roles": pack(account.roles)},
     )
-
-
-def super_admins(tx: Transaction) -> int:
-    row = tx.row(
-        "SELECT count(*) FROM service_account WHERE status = 'ACTIVE'"
-        " AND instr(roles, '\"super_admin\"') > 0"
-    )
-    return int(row[0])
-
-
-def role_holders(db: Connection) -> list[tuple[str, tuple[str, ...], str, str]]:
-    """(identity, roles, tenant, partner) of every account with an admin role."""
-    rows = db.execute(
-        "SELECT a.identity_id, a.roles, a.tenant_id, t.partner_id FROM service_account a"
-        " JOIN tenant t ON t.id = a.tenant_id WHERE a.roles <> '[]' AND a.status <> 'DELETED'"
-        " ORDER BY a.identity_id, a.tenant_id"
-    )
-    return [(identity, unpack(roles), tenant, partner) for identity, roles, tenant, partner in rows]
 
 
 # -- credentials -------------------------------------------------------------------------------
@@ -144,74 +120,13 @@ def drop_credential(tx: Transaction, account_id: str, credential_id: str) -> int
     )
 
 
-# -- tokens ------------------------------------------------------------------------------------
-
-
-def token_by_hash(db: Connection, hashed: bytes) -> Token | None:
-    return _token(db.execute(_TOKEN + " WHERE hash = :hash", {"hash": hashed}).fetchone())
-
-
-def token_by_id(db: Connection, token_id: str) -> Token | None:
-    return _token(db.execute(_TOKEN + " WHERE id = :id", {"id": token_id}).fetchone())
-
-
-def add_token(tx: Transaction, token: Token, hashed: bytes | None) -> None:
-    tx.execute(
-        "INSERT INTO token (id, kind, tenant_id, identity_id, name, hash, scopes, credential_id,"
-        " created_at, expires_at) VALUES (:id, :kind, :tenant_id, :identity_id, :name, :hash,"
-        " :scopes, :credential_id, :created_at, :expires_at)",
-        {**token._asdict(), "scopes": pack(token.scopes), "hash": hashed},
-    )
-
-
-def revoke_token(tx: Transaction, token_id: str) -> None:
-    tx.execute(
-        "UPDATE token SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL",
-        {"now": tx.now, "id": token_id},
-    )
-
-
-def revoke_all(tx: Transaction, tenant: str, identity: str) -> int:
-    """Every token of an identity; how many were live."""
-    return tx.execute(
-        "UPDATE token SET revoked_at = :now WHERE tenant_id = :tenant"
-        " AND identity_id = :identity AND revoked_at IS NULL AND expires_at > :now",
-        {"now": tx.now, "tenant": tenant, "identity": identity},
-    )
-
-
-def end_access(tx: Transaction, account: Account) -> None:
-    """No token and no client secret of the account works any more."""
-    revoke_all(tx, account.tenant_id, account.identity_id)
-    tx.execute("DELETE FROM credential WHERE account_id = :account", {"account": account.id})
-
-
-def revoke_of_credential(tx: Transaction, tenant: str, identity: str, credential_id: str) -> int:
-    return tx.execute(
-        "UPDATE token SET revoked_at = :now WHERE tenant_id = :tenant"
-        " AND identity_id = :identity AND credential_id = :credential AND revoked_at IS NULL",
-        {"now": tx.now, "tenant": tenant, "identity": identity, "credential": credential_id},
-    )
-
-
-def last_seen(db: Connection, tenant: str, identity: str) -> int | None:
-    row = db.execute(
-        "SELECT max(last_used_at) FROM token WHERE tenant_id = :tenant AND identity_id = :identity",
-        {"tenant": tenant, "identity": identity},
-    ).fetchone()
-    at: int | None = row[0]
-    return at
-
-
-def used(tx: Transaction, token_id: str, at: int) -> None:
-    tx.execute(
-        "UPDATE token SET last_used_at = max(coalesce(last_used_at, 0), :at) WHERE id = :id",
-        {"at": at, "id": token_id},
-    )
-
-
 def credential_used(tx: Transaction, credential_id: str) -> None:
     tx.execute(
         "UPDATE credential SET last_used_at = :now WHERE id = :id",
         {"now": tx.now, "id": credential_id},
     )
+
+
+def drop_credentials(tx: Transaction, account_id: str) -> int:
+    """All client secrets of an account; how many there were."""
+    return tx.execute("DELETE FROM credential WHERE account_id = :account", {"account": account_id})

@@ -12,7 +12,7 @@ from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal, faults, invalid
 from scaivault.gate.caller import SUPER_ADMIN
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import store
+from scaivault.identity import minting, store
 from scaivault.identity.model import Account, Token
 from scaivault.ids import random_id
 from scaivault.seal.file import SealFile, Slot
@@ -103,7 +103,7 @@ def found(
     tenant = vault.tenancy.found_tenant(tx, partner.id, tenant_body.name, tenant_body.slug)
     tx.concern(tenant.id, partner.id)
     account = vault.accounts.found(tx, tenant.id, ROOT, SUPER_ADMIN)
-    text, row = vault.identity.issue_personal(tx, account, ROOT, ("admin",), ttl, token)
+    text, row = minting.personal(tx, vault.keyring, account, ROOT, ("admin",), ttl, token)
     return wire.Initialized(
         vault_id=vault.keyring.vault_id,
         sealed=False,
@@ -124,9 +124,9 @@ def issue_root_token(tx: Transaction, vault: Vault, ttl: int) -> tuple[str, Toke
     if not whole or "admin" not in account.scopes:
         account = account._replace(status="ACTIVE", roles=(SUPER_ADMIN,), scopes=("admin",))
         store.put_account(tx, account)
-        tx.then(vault.identity.forget)
+        tx.then(vault.authentication.forget)
     tx.concern(account.tenant_id, vault.tenancy.tenants[account.tenant_id].partner_id)
-    return vault.identity.issue_personal(tx, account, ROOT, ("admin",), ttl)
+    return minting.personal(tx, vault.keyring, account, ROOT, ("admin",), ttl)
 
 
 def _root_account(tx: Transaction) -> Account:

@@ -32,7 +32,7 @@ async def logs(house: House, token: str = "", **query: Any) -> list[Any]:
 async def narrowed(house: House, target: str, *globs: str) -> Answer:
     """A call of the root token, as if it were narrowed to paths."""
     vault = house.vault
-    known = vault.identity._known
+    known = vault.authentication._known
     await house.get("/v1/auth/whoami")
     kept = dict(known)
     for name, (principal, ends) in kept.items():

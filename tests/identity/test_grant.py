@@ -198,7 +198,7 @@ async def test_what_ended_while_the_client_was_checked_lets_nobody_in(
     """The tokens of a credential end with it; one made just afterwards would be left over."""
     made = await credential(house, await account(house, "app", ["secrets:read"]))
     where = f"/v1/identity/service-accounts/{made['client_id']}"
-    identity = house.vault.identity
+    identity = house.vault.grants
     check = identity._checked
 
     async def slow(*given: Any) -> Any:

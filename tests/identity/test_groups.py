@@ -217,7 +217,7 @@ async def test_a_deleted_group_is_gone(house: House) -> None:
 
 async def test_other_rooms_hear_of_a_deletion(house: House) -> None:
     told: list[tuple[str, str]] = []
-    house.vault.identity.on_deleted = lambda _tx, tenant, who: told.append((tenant, who))
+    house.vault.authentication.on_deleted = lambda _tx, tenant, who: told.append((tenant, who))
     near = await found_tenant(house, "near")
     await house.call("DELETE", f"{GROUPS}/{await group(house, 'night', tenant_id=near.id)}")
     await account(house, "app", ["secrets:read"])

@@ -151,7 +151,7 @@ async def test_others_tokens_take_a_rank_too(house: House) -> None:
 
 async def test_a_revocation_that_races_an_authentication_is_not_forgotten(house: House) -> None:
     """The look-up reads the token before the revocation, and comes back after it."""
-    identity = house.vault.identity
+    identity = house.vault.authentication
     token = await house.client("app", ["secrets:read"])
     ask, looked, go_on = identity.gate.ask, asyncio.Event(), asyncio.Event()
 

@@ -129,7 +129,7 @@ async def test_scopes_and_the_tokens_paths(house: House, monkeypatch: pytest.Mon
     narrow = await house.client("narrow", ["secrets:list"], ["partner_admin"])
     answer = await house.get(TARGET, token=narrow)
     assert answer.details == {"required_scope": "secrets:read"}
-    identity = house.vault.identity
+    identity = house.vault.authentication
     known = await identity.authenticate(house.token, house.clock.now())
 
     async def narrowed(_token: str, _now: int) -> Principal:

@@ -1,0 +1,158 @@
+"""Who is calling. A token that was seen before costs one keyed hash and one look-up; anything
+that could take it away (revocation, suspension, a changed role or scope) empties that memory on
+the event loop before the change is answered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from scaivault.clock import MINUTE
+from scaivault.crypto import codes
+from scaivault.errors import Refusal
+from scaivault.gate.caller import Caller, Principal
+from scaivault.gate.gate import Act, Gate
+from scaivault.gate.transaction import Transaction
+from scaivault.identity import groups_store, model, subjects, tokens_store
+from scaivault.identity.issuer import SKEW, Issuer
+from scaivault.identity.model import Subject, Token
+from scaivault.seal.keyring import Keyring
+from scaivault.storage.file import Connection
+from scaivault.tenancy import Tenancy
+
+_REMEMBERED: Final = 10_000
+_TOKEN_LONGEST: Final = 8 * 1024
+
+
+def unknown() -> Refusal:
+    """401 for a token that nobody vouches for."""
+    return Refusal("token_invalid", "this token is not known here; check it or get a new one")
+
+
+class _Held(NamedTuple):
+    """A token's row, whose it is, and the groups that count for him, all of one instant."""
+
+    token: Token
+    subject: Subject | None
+    groups: tuple[str, ...]
+
+
+class Authentication:
+    """One per open vault."""
+
+    def __init__(self, gate: Gate, keyring: Keyring, tenancy: Tenancy, issuer: Issuer) -> None:
+        self.gate: Final = gate
+        self._keyring: Final = keyring
+        self._tenancy: Final = tenancy
+        self._issuer: Final = issuer
+        self._salt: Final = os.urandom(32)
+        self._known: dict[bytes, tuple[Principal, int]] = {}
+        self._changes = 0
+        # (tx, tenant_id, canonical id): what other rooms keep of an identity that is deleted.
+        self.on_deleted: Callable[[Transaction, str, str], object] = lambda _tx, _tenant, _id: None
+        self.used: dict[str, tuple[Principal, int]] = {}
+
+    async def authenticate(self, token: str, now: int) -> Principal:
+        """The principal of a bearer token; a refusal of the 401 family otherwise."""
+        if len(token) > _TOKEN_LONGEST or not token.isascii():
+            raise unknown()
+        # Found again by a hash under a key of this process: a third of the time that the stored
+        # hash takes, whose key stays in guarded memory.
+        name = blake2b(token.encode(), digest_size=16, key=self._salt).digest()
+        known = self._known.get(name)
+        if known is None:
+            known = await self._remember(token, name, now)
+        principal, ends = known
+        if now >= ends:
+            self._known.pop(name, None)
+            raise Refusal("token_expired", "this token is over; get a new one")
+        self.used[principal.token_id] = (principal, now)
+        return principal
+
+    def forget(self) -> None:
+        """Something about an identity changed: look everybody up again."""
+        self._changes += 1
+        self._known.clear()
+
+    async def _remember(self, token: str, name: bytes, now: int) -> tuple[Principal, int]:
+        changes = self._changes
+        if token.startswith(codes.TOKEN):
+            known = await self._personal(token)
+        else:
+            known = await self._issued(token, now)
+        if changes == self._changes:  # else a revocation may have come in between
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[name] = known
+        return known
+
+    async def _personal(self, token: str) -> tuple[Principal, int]:
+        if not codes.is_token(codes.TOKEN, token):
+            raise unknown()
+        hashed = self._keyring.token_hash(token.encode())
+        principal = self.principal(
+            await self.gate.ask(lambda db: _held(db, tokens_store.token_by_hash(db, hashed)))
+        )
+        return principal, principal.expires_at
+
+    async def _issued(self, token: str, now: int) -> tuple[Principal, int]:
+        claims = self._issuer.verify(token, now)
+        principal = self.principal(
+            await self.gate.ask(lambda db: _held(db, tokens_store.token_by_id(db, claims.token_id)))
+        )
+        return principal, claims.expires_at + SKEW
+
+    def principal(self, held: _Held | None) -> Principal:
+        """Whom a token of our own stands for."""
+        if held is None:
+            raise unknown()
+        row, subject = held.token, held.subject
+        if row.revoked_at is not None or subject is None or subject.status != model.ACTIVE:
+            raise Refusal("token_revoked", "this token was revoked; get a new one")
+        tenant = self._tenancy.tenants.get(row.tenant_id)
+        if tenant is None:
+            raise unknown()
+        return Principal(
+            identity_id=subject.identity_id,
+            identity_type=subject.kind,
+            display_name=subject.display_name,
+            tenant_id=row.tenant_id,
+            partner_id=tenant.partner_id,
+            scopes=subject.within(row.scopes),
+            roles=frozenset(subject.roles),
+            token_id=row.id,
+            token_kind=row.kind,
+            issuer=model.LOCAL,
+            issued_at=row.created_at,
+            expires_at=row.expires_at,
+            mfa_verified_at=row.mfa_verified_at,
+            allowed_paths=row.allowed_paths,
+            ip_ranges=row.ip_ranges,
+            groups=held.groups,
+        )
+
+    # -- upkeep --------------------------------------------------------------------------------
+
+    async def flush(self, caller: Caller) -> int:
+        """Write down which tokens were used and who called, to the minute; how many tokens."""
+        if not self.used:
+            return 0
+        used, self.used = self.used, {}
+
+        def flush(tx: Transaction) -> None:
+            for token_id, (principal, at) in used.items():
+                minute = at // MINUTE * MINUTE
+                tokens_store.used(tx, token_id, minute)
+                subjects.seen(tx, principal.tenant_id, principal.identity_id, minute)
+
+        await self.gate.change(caller, Act("job_control"), flush)
+        return len(used)
+
+
+def _held(db: Connection, token: Token | None) -> _Held | None:
+    if token is None:
+        return None
+    place = (token.tenant_id, token.identity_id)
+    return _Held(token, subjects.subject(db, *place), groups_store.effective(db, *place))

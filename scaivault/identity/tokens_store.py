@@ -1,0 +1,86 @@
+"""The rows of tokens."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from scaivault.gate.transaction import Transaction
+from scaivault.identity.model import Token, pack, unpack
+from scaivault.storage.file import Connection
+
+_TOKEN: Final = (
+    "SELECT id, kind, tenant_id, identity_id, name, scopes, credential_id, created_at,"
+    " expires_at, last_used_at, revoked_at, allowed_paths, ip_ranges, parent_id, trust_id,"
+    " mfa_verified_at FROM token"
+)
+
+
+def _token(row: Any) -> Token | None:
+    if row is None:
+        return None
+    paths = tuple(tuple(globs) for globs in json.loads(row[11]))
+    return Token._make((*row[:5], unpack(row[5]), *row[6:11], paths, unpack(row[12]), *row[13:]))
+
+
+def token_by_hash(db: Connection, hashed: bytes) -> Token | None:
+    return _token(db.execute(_TOKEN + " WHERE hash = :hash", {"hash": hashed}).fetchone())
+
+
+def token_by_id(db: Connection, token_id: str) -> Token | None:
+    return _token(db.execute(_TOKEN + " WHERE id = :id", {"id": token_id}).fetchone())
+
+
+def add_token(tx: Transaction, token: Token, hashed: bytes | None) -> None:
+    tx.execute(
+        "INSERT INTO token (id, kind, tenant_id, identity_id, name, hash, scopes, credential_id,"
+        " created_at, expires_at, allowed_paths, ip_ranges, parent_id, trust_id, mfa_verified_at)"
+        " VALUES (:id, :kind, :tenant_id, :identity_id, :name, :hash, :scopes, :credential_id,"
+        " :created_at, :expires_at, :allowed_paths, :ip_ranges, :parent_id, :trust_id,"
+        " :mfa_verified_at)",
+        {
+            **token._asdict(),
+            "hash": hashed,
+            "scopes": pack(token.scopes),
+            "allowed_paths": json.dumps(token.allowed_paths),
+            "ip_ranges": pack(token.ip_ranges),
+        },
+    )
+
+
+# Whose tokens end: ``gone``, and whatever was made from one of them.
+_END: Final = (
+    "WITH RECURSIVE gone (id) AS (SELECT id FROM token WHERE {whose}"
+    " UNION SELECT t.id FROM gone JOIN token t ON t.parent_id = gone.id)"
+    " UPDATE token SET revoked_at = :now WHERE id IN gone"
+    " AND revoked_at IS NULL AND expires_at > :now"
+)
+
+
+def revoke_token(tx: Transaction, token_id: str) -> int:
+    """A token and those made from it; how many were live."""
+    return tx.execute(_END.format(whose="id = :id"), {"now": tx.now, "id": token_id})
+
+
+def revoke_all(tx: Transaction, tenant: str, identity: str) -> int:
+    """Every token of an identity and those made from them; how many were live."""
+    whose = "tenant_id = :tenant AND identity_id = :identity"
+    values = {"now": tx.now, "tenant": tenant, "identity": identity}
+    return tx.execute(_END.format(whose=whose), values)
+
+
+def revoke_of_credential(tx: Transaction, tenant: str, identity: str, credential_id: str) -> int:
+    """Every token that a client secret gave and those made from them; how many were live."""
+    whose = "tenant_id = :tenant AND identity_id = :identity AND credential_id = :credential"
+    return tx.execute(
+        _END.format(whose=whose),
+        {"now": tx.now, "tenant": tenant, "identity": identity, "credential": credential_id},
+    )
+
+
+def used(tx: Transaction, token_id: str, at: int) -> None:
+    """``at``: when it was last used, to the minute."""
+    tx.execute(
+        "UPDATE token SET last_used_at = max(coalesce(last_used_at, 0), :at) WHERE id = :id",
+        {"at": at, "id": token_id},
+    )

@@ -1,0 +1,50 @@
+-- Users, and what of identities an outside issuer keeps. `issuer` is 'local' or the name of a
+-- configured one; `external_id` is the id that the issuer gave; `as_of` is the instant of the
+-- newest fact that the issuer told, so that older news changes nothing.
+
+ALTER TABLE partner ADD COLUMN issuer TEXT NOT NULL DEFAULT 'local';
+ALTER TABLE partner ADD COLUMN last_synced_at INTEGER;
+ALTER TABLE partner ADD COLUMN as_of INTEGER;
+
+-- deleted_at: its key is destroyed when the time for a second thought is over.
+ALTER TABLE tenant ADD COLUMN issuer TEXT NOT NULL DEFAULT 'local';
+ALTER TABLE tenant ADD COLUMN last_synced_at INTEGER;
+ALTER TABLE tenant ADD COLUMN as_of INTEGER;
+ALTER TABLE tenant ADD COLUMN deleted_at INTEGER;
+
+-- revoked_before: tokens issued up to this instant no longer count.
+CREATE TABLE user (
+    tenant_id TEXT NOT NULL REFERENCES tenant (id), id TEXT NOT NULL UNIQUE,
+    identity_id TEXT NOT NULL, email TEXT, display_name TEXT NOT NULL, status TEXT NOT NULL,
+    roles TEXT NOT NULL, created_at INTEGER NOT NULL,
+    issuer TEXT NOT NULL DEFAULT 'local', revoked_before INTEGER,
+    mfa_enabled INTEGER NOT NULL DEFAULT 0,
+    last_seen_at INTEGER, last_synced_at INTEGER, as_of INTEGER, external_id TEXT,
+    PRIMARY KEY (tenant_id, identity_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX user_external ON user (issuer, external_id) WHERE external_id IS NOT NULL;
+
+ALTER TABLE service_account ADD COLUMN issuer TEXT NOT NULL DEFAULT 'local';
+ALTER TABLE service_account ADD COLUMN revoked_before INTEGER;
+ALTER TABLE service_account ADD COLUMN last_seen_at INTEGER;
+
+ALTER TABLE identity_group ADD COLUMN issuer TEXT NOT NULL DEFAULT 'local';
+ALTER TABLE identity_group ADD COLUMN last_synced_at INTEGER;
+ALTER TABLE identity_group ADD COLUMN as_of INTEGER;
+ALTER TABLE identity_group ADD COLUMN external_id TEXT;
+CREATE INDEX identity_group_external ON identity_group (issuer, external_id)
+    WHERE external_id IS NOT NULL;
+
+-- allowed_paths: lists of globs, of each of which a path must match one; ip_ranges: CIDR ranges.
+-- parent_id: a token that this one ends with, and is revoked with.
+ALTER TABLE token ADD COLUMN allowed_paths TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE token ADD COLUMN ip_ranges TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE token ADD COLUMN parent_id TEXT;
+ALTER TABLE token ADD COLUMN trust_id TEXT;
+ALTER TABLE token ADD COLUMN mfa_verified_at INTEGER;
+CREATE INDEX token_parent ON token (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX token_trust ON token (trust_id) WHERE trust_id IS NOT NULL;
+UPDATE service_account SET last_seen_at = (
+    SELECT max(t.last_used_at) FROM token t
+    WHERE t.tenant_id = service_account.tenant_id AND t.identity_id = service_account.identity_id
+);
