@@ -21,7 +21,8 @@ _PREFIX: Final = re.compile(r"[A-Za-z0-9._/-]{0,256}")
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """``body`` as it was sent; ``fields``: its filters and times as ``filter_of`` takes them."""
+    """``body`` as it was sent; ``fields``: its filters and times as ``filter_of`` takes them, of
+    which ``since`` and ``until`` are texts of ``clock.instant``."""
 
     body: ExportBody
     fields: dict[str, Any]
@@ -29,6 +30,14 @@ class Wanted(msgspec.Struct, frozen=True):
     @property
     def filter(self) -> Filter:
         return filter_of(self.fields)
+
+    @property
+    def since(self) -> str:
+        return str(self.fields["since"])
+
+    @property
+    def until(self) -> str:
+        return str(self.fields["until"])
 
 
 def wanted(db: Connection, tenant: str, body: ExportBody, known: Known, guard: Guard) -> Wanted:
