@@ -301,7 +301,11 @@ class Identity:
             for token_id, at in used.items():
                 store.used(tx, token_id, at // MINUTE * MINUTE)
 
-        await self.gate.change(caller, Act("job_control"), flush)
+        try:
+            await self.gate.change(caller, Act("job_control"), flush)
+        except BaseException:
+            self.used = used | self.used
+            raise
         return len(used)
 
 

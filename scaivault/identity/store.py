@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from scaivault.clock import DAY
 from scaivault.gate.transaction import Transaction
 from scaivault.identity.model import ACTIVE, Account, Credential, Token, pack, unpack
 from scaivault.storage.file import Connection
@@ -196,18 +197,45 @@ def revoke_of_credential(tx: Transaction, tenant: str, identity: str, credential
 
 def last_seen(db: Connection, tenant: str, identity: str) -> int | None:
     row = db.execute(
-        "SELECT max(last_used_at) FROM token WHERE tenant_id = :tenant AND identity_id = :identity",
+        "SELECT last_seen_at FROM service_account"
+        " WHERE tenant_id = :tenant AND identity_id = :identity",
         {"tenant": tenant, "identity": identity},
     ).fetchone()
-    at: int | None = row[0]
-    return at
+    return None if row is None else cast("int | None", row[0])
 
 
 def used(tx: Transaction, token_id: str, at: int) -> None:
+    """The token was used, and so its account was seen."""
+    values = {"at": at, "id": token_id}
     tx.execute(
         "UPDATE token SET last_used_at = max(coalesce(last_used_at, 0), :at) WHERE id = :id",
-        {"at": at, "id": token_id},
+        values,
     )
+    tx.execute(
+        "UPDATE service_account SET last_seen_at = max(coalesce(last_seen_at, 0), :at)"
+        " WHERE (tenant_id, identity_id) IN"
+        " (SELECT tenant_id, identity_id FROM token WHERE id = :id)",
+        values,
+    )
+
+
+# A personal access token stays in the list of its owner.
+_ENDED: Final = (
+    "SELECT id FROM token WHERE expires_at <= :day AND kind <> 'personal_access_token' LIMIT :most"
+)
+
+
+def any_ended(db: Connection, now: int) -> bool:
+    """Whether an issued token ended a day ago."""
+    return db.execute(_ENDED, {"day": now - DAY, "most": 1}).fetchone() is not None
+
+
+def forget_ended(db: Connection, now: int, most: int) -> int:
+    """Drop up to ``most`` issued tokens that ended a day ago; how many."""
+    return db.execute(
+        f"DELETE FROM token WHERE id IN ({_ENDED})",  # noqa: S608  (a literal)
+        {"day": now - DAY, "most": most},
+    ).rowcount
 
 
 def credential_used(tx: Transaction, credential_id: str) -> None:
