@@ -3,8 +3,7 @@ the job runs."""
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -16,12 +15,12 @@ from scaivault.gate.paths import check_path
 from scaivault.outbound import AddressRefused, Guard, parse_target
 from scaivault.storage.file import Connection
 from scaivault.wire.audit_jobs import ExportBody, ExportDestination
-
-_PREFIX: Final = re.compile(r"[A-Za-z0-9._/-]{0,256}")
+from scaivault.wire.prefixes import PREFIX_RULE, is_prefix
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """``body`` as it was sent; ``fields``: its filters and times as ``filter_of`` takes them."""
+    """``body`` as it was sent; ``fields``: its filters and times as ``filter_of`` takes them, of
+    which ``since`` and ``until`` are texts of ``clock.instant``."""
 
     body: ExportBody
     fields: dict[str, Any]
@@ -29,6 +28,14 @@ class Wanted(msgspec.Struct, frozen=True):
     @property
     def filter(self) -> Filter:
         return filter_of(self.fields)
+
+    @property
+    def since(self) -> str:
+        return str(self.fields["since"])
+
+    @property
+    def until(self) -> str:
+        return str(self.fields["until"])
 
 
 def wanted(db: Connection, tenant: str, body: ExportBody, known: Known, guard: Guard) -> Wanted:
@@ -92,15 +99,7 @@ def _check_names(to: ExportDestination, found: dict[str, str]) -> None:
     if to.region is not None and REGION.fullmatch(to.region) is None:
         found.setdefault("destination.region", "must be the name of a region")
     if not is_prefix(to.prefix):
-        found["destination.prefix"] = (
-            "must be of A-Z a-z 0-9 . _ - and / between segments, none of them . or .."
-        )
-
-
-def is_prefix(text: str) -> bool:
-    """Whether names of objects and files may begin with it; one slash may end it."""
-    segments = text.removesuffix("/").split("/") if text else []
-    return _PREFIX.fullmatch(text) is not None and not {"", ".", ".."} & set(segments)
+        found["destination.prefix"] = PREFIX_RULE
 
 
 def _endpoint_fault(url: str, guard: Guard) -> str | None:

@@ -82,7 +82,13 @@ class ExportRun:
             jobs = await self._gate.ask(partial(store.due, now=now, limit=AT_ONCE))
             if not jobs:
                 break
-            await asyncio.gather(*(self._one(caller, job) for job in jobs))
+            ends = await asyncio.gather(
+                *(self._one(caller, job) for job in jobs), return_exceptions=True
+            )
+            # Not before both ended: the next look would begin the other one a second time.
+            for end in ends:
+                if end is not None:
+                    raise end
             done += len(jobs)
         return done
 
@@ -170,7 +176,9 @@ class ExportRun:
         to = job.wanted.body.destination
         prefix = f"{to.prefix}{job.id}/"
         if to.type == "file":
-            return Place("file", f"{job.owner_id}/{prefix}", root=self._folder, whole=True)
+            again = job.status == "running"  # the vault stopped in the middle of a try
+            where = f"{job.owner_id}/{prefix}"
+            return Place("file", where, root=self._folder, whole=True, again=again)
         path = to.credentials_path or ""
         return Place(
             to.type,
@@ -183,15 +191,16 @@ class ExportRun:
         )
 
     async def _manifest(self, job: Job, written: export_files.Written) -> Manifest:
-        body, point = job.wanted.body, written.checkpoint
+        wanted, point = job.wanted, written.checkpoint
+        body = wanted.body
         key_id = None if point is None else point["key_id"]
         scope = body.filters.scope or "tenant"
         return Manifest(
             export_id=job.id,
             vault_id=self._vault_id,
             tenant_id=job.owner_id if scope == "tenant" else None,
-            from_=body.from_,
-            to=body.to,
+            from_=wanted.since,
+            to=wanted.until,
             filters=msgspec.to_builtins(body.filters),
             format=body.format,
             records=written.records,

@@ -125,13 +125,14 @@ def end(
 
 def shown(job: Job) -> Export:
     """As callers see it, without its manifest."""
-    body = job.wanted.body
+    wanted = job.wanted
+    body = wanted.body
     return Export(
         export_id=job.id,
         status=job.status,
         format=body.format,
-        from_=body.from_,
-        to=body.to,
+        from_=wanted.since,
+        to=wanted.until,
         filters=_plain(body.filters),
         destination=_plain(body.destination),
         estimated_records=job.estimated,

@@ -51,7 +51,7 @@ class Exports:
         def look(db: Connection) -> tuple[Wanted, Stretch, int]:
             found = wanted(db, caller.tenant, body, self._known, self._guard)
             meant = found.filter
-            span = ranges.stretch(db, meant.since or "", meant.until or "", head)
+            span = ranges.stretch(db, found.since, found.until, head)
 
             def counts(entry: Record) -> bool:
                 return seen.sees(entry) and meant.fits(entry)

@@ -11,6 +11,7 @@ from scaivault.audit.chain import Known
 from scaivault.audit.findings import Findings
 from scaivault.audit.lines import Gap, Line, record_of
 from scaivault.crypto import digest, signing
+from scaivault.errors import invalid
 from scaivault.gate.ledger import canonical
 from scaivault.wire.audit import ChainHead, ChainReport, LastCheckpoint
 
@@ -37,6 +38,8 @@ class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except ValueError:
             return False
 
+
+_UNEXPECTED: Final = "the row's hash is not the expected one"
 
 read_line: Final = msgspec.json.Decoder(Line).decode
 read_gap: Final = msgspec.json.Decoder(Gap).decode
@@ -75,6 +78,18 @@ class Trace:
         self._signed: Point | None = None
         self._last_point: int | None = None
         self._expect: Final = expect
+        if expect is not None and expect.seq < first:
+            self._expect_before(expect)
+
+    def _expect_before(self, expect: Known) -> None:
+        """Of the rows before the first, the files know the hash of the last alone."""
+        if expect.seq < self.last:
+            raise invalid(
+                expect=f"names row {expect.seq}, but these files begin at row {self.first}: give a"
+                f" row from {self.last} on"
+            )
+        if expect.hash != self.hash:
+            self.findings.add("truncated", expect.seq, _UNEXPECTED)
 
     def step(self, seq: int, row_digest: bytes) -> None:
         """The next row."""
@@ -84,7 +99,7 @@ class Trace:
         self.last = seq
         self.hash = digest.link(self.hash, row_digest)
         if self._expect is not None and self._expect.seq == seq and self._expect.hash != self.hash:
-            self.findings.add("truncated", seq, "the row's hash is not the expected one")
+            self.findings.add("truncated", seq, _UNEXPECTED)
 
     def check(self, found: Line | Gap, before: bytes) -> None:
         """A row's own hashes, right behind its step."""

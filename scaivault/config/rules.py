@@ -12,6 +12,7 @@ from scaivault.config.errors import ConfigError
 from scaivault.config.layers import Layer
 from scaivault.config.quantities import Url
 from scaivault.config.settings import Settings
+from scaivault.wire.prefixes import PREFIX_RULE, is_prefix
 
 Refuse = Callable[[str, str], NoReturn]
 
@@ -88,6 +89,8 @@ def _stores(settings: Settings, refuse: Refuse) -> None:
     archive, storage = settings.audit.archive, settings.object_storage
     if archive.type not in {None, "file"} and not archive.bucket:
         refuse("audit.archive.bucket", "is required for this audit.archive.type")
+    if not is_prefix(archive.prefix):
+        refuse("audit.archive.prefix", PREFIX_RULE)
     if storage.provider is not None and not storage.bucket:
         refuse("object_storage.bucket", "is required with object_storage.provider")
     if storage.provider == "minio" and storage.endpoint is None:

@@ -119,7 +119,9 @@ class Pages:
         place = self._cursors.read(
             request.cursor, self._endpoint, _bound_to(caller), sent, caller.now
         )
-        return place._replace(limit=request.limit or place.limit)
+        # A cursor of an earlier release may not know them all.
+        known = {**self._unsent, **place.filters}
+        return place._replace(filters=known, limit=request.limit or place.limit)
 
     def cut(self, caller: Caller, place: Place, found: list[T], key: Callable[[T], Any]) -> Page[T]:
         """The page out of ``found``, which has an item too many where others follow; ``key``: the

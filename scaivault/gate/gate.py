@@ -22,7 +22,7 @@ from scaivault.gate.caller import Caller
 from scaivault.gate.ledger import LedgerUnit, Record, record
 from scaivault.gate.outbox import Outbox
 from scaivault.gate.rules import BY_POLICY, Compiled, Context, Decision, decide, refusal
-from scaivault.gate.sight import EVERYTHING, Sight, common, matched
+from scaivault.gate.sight import Sight, in_sight
 from scaivault.gate.transaction import Transaction
 from scaivault.gate.units import Changing, Reading
 from scaivault.seal.envelope import Envelope
@@ -71,21 +71,13 @@ class Gate:
         return decide(**self._case(caller), permission=permission, path=path)
 
     def sight(self, caller: Caller, permission: str) -> Sight:
-        """Where the decision can be yes; for lists, which ask ``allows`` about each path that they
+        """Where the decision is yes; for lists, which ask ``allows`` about each path that they
         tell. For this request only, and in any thread."""
         case = self._case(caller)
-
-        def allows(path: str) -> bool:
-            return decide(**case, permission=permission, path=path).allowed
-
-        patterns = None
-        spans = EVERYTHING
+        demands = [frozenset(narrowed) for narrowed in case["allowed_paths"]]
         if not caller.by_role:
-            patterns = case["rules"].granting(permission, case["context"])
-            spans = matched(patterns)
-        for narrowed in case["allowed_paths"]:
-            spans = common(spans, matched(frozenset(narrowed)))
-        return Sight(spans, allows, (patterns, case["allowed_paths"]))
+            demands.append(case["rules"].granting(permission, case["context"]))
+        return in_sight(demands)
 
     def _case(self, caller: Caller) -> dict[str, Any]:
         """What a decision is made of, besides permission and path."""

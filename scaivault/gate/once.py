@@ -82,6 +82,23 @@ def keep(connection: Connection, envelope: Envelope, once: Once, now: int, outco
     )
 
 
+def any_old(connection: Connection, now: int) -> bool:
+    """Whether an answer was kept for its day."""
+    row = connection.execute(
+        "SELECT 1 FROM kept_answer WHERE expires_at <= :now LIMIT 1", {"now": now}
+    ).fetchone()
+    return row is not None
+
+
+def forget(connection: Connection, now: int, most: int) -> int:
+    """Drop up to ``most`` answers that were kept for their day; how many."""
+    return connection.execute(
+        "DELETE FROM kept_answer WHERE id IN"
+        " (SELECT id FROM kept_answer WHERE expires_at <= :now LIMIT :most)",
+        {"now": now, "most": most},
+    ).rowcount
+
+
 def _keeps(refused: Refusal) -> bool:
     """A conflict of the key itself must not take the place of the answer that is kept."""
     own = refused.code == "idempotency_conflict"

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from scaivault.clock import instant
+from scaivault.clock import DAY, instant
 from scaivault.ids import digits, timed_id
 from scaivault.storage.file import Connection
 
+KEPT_FOR: Final = 7 * DAY
 _PREFIX: Final = "evt_"
 
 
@@ -75,3 +76,20 @@ class Outbox:
                 msgspec.json.encode(envelope).decode(),
             ),
         )
+
+
+def any_old(connection: Connection, now: int) -> bool:
+    """Whether the oldest event was kept for its week."""
+    row = connection.execute("SELECT created_at FROM outbox ORDER BY event_id LIMIT 1").fetchone()
+    return row is not None and row[0] <= now - KEPT_FOR
+
+
+def forget(connection: Connection, now: int, most: int) -> int:
+    """Drop the events among the ``most`` oldest that were kept for their week; how many."""
+    # No index on created_at: ids rise with time, so the old ones are at the front.
+    return connection.execute(
+        "DELETE FROM outbox WHERE event_id IN (SELECT event_id FROM"
+        " (SELECT event_id, created_at FROM outbox ORDER BY event_id LIMIT :most) AS oldest"
+        " WHERE created_at <= :old)",
+        {"old": now - KEPT_FOR, "most": most},
+    ).rowcount

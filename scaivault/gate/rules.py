@@ -1,7 +1,8 @@
 """The decision: may this caller do this on this path, now?
 
 One function answers for single calls, lists, batches, expansions, subscriptions, webhooks with
-an owner and background principals. Rules only add rights. In order:
+an owner and background principals; for lists ``sight`` says beforehand where it is yes. Rules only
+add rights. In order:
 
 1. The token carries lists of paths, and one of them does not hold the path: no.
 2. An admin role covers the tenant: yes.

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import islice
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from scaivault.gate.anyof import any_of
 from scaivault.gate.globs import compile as compiled
 
 _BEHIND: Final = "\x7f"  # sorts behind every character of a path
@@ -74,6 +75,15 @@ def common(one: Spans, other: Spans) -> Spans:
             found.append(Span(first, beyond, a.whole and b.whole))
         (left if a.beyond <= b.beyond else right).pop()
     return tuple(found)
+
+
+def in_sight(demands: list[frozenset[str]]) -> Sight:
+    """The paths that one pattern of each set fits."""
+    spans = reduce(common, map(matched, demands), EVERYTHING)
+    tests = [any_of(patterns).fits for patterns in demands]
+    if len(tests) == 1:
+        return Sight(spans, tests[0], tuple(demands))
+    return Sight(spans, lambda path: all(fits(path) for fits in tests), tuple(demands))
 
 
 def _span(pattern: str) -> Span:

@@ -7,7 +7,7 @@ and a segment with wildcards is found by the text before its first and behind it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Generic, TypeVar
 
 from scaivault.gate.globs import Wild
@@ -15,7 +15,7 @@ from scaivault.gate.globs import Wild
 V = TypeVar("V")
 
 
-class _Node(Generic[V]):
+class Node(Generic[V]):
     """A place behind some segments of a pattern."""
 
     __slots__ = ("any", "below", "gap", "here", "literals", "loops", "wilds")
@@ -24,33 +24,33 @@ class _Node(Generic[V]):
         self.loops: Final = loops  # stands for /**/: stays where it is over any segment
         self.here: V | None = None  # a pattern ends here
         self.below: V | None = None  # a pattern ends here with /**
-        self.literals: dict[str, _Node[V]] = {}
-        self.any: _Node[V] | None = None  # behind *
-        self.gap: _Node[V] | None = None  # behind /**/
+        self.literals: dict[str, Node[V]] = {}
+        self.any: Node[V] | None = None  # behind *
+        self.gap: Node[V] | None = None  # behind /**/
         # lengths of head and tail -> (head, tail) -> segment -> (its matcher, what is behind it)
         self.wilds: dict[
-            tuple[int, int], dict[tuple[str, str], dict[str, tuple[Wild, _Node[V]]]]
+            tuple[int, int], dict[tuple[str, str], dict[str, tuple[Wild, Node[V]]]]
         ] = {}
 
-    def child(self, segment: str) -> _Node[V]:
+    def child(self, segment: str) -> Node[V]:
         """What is behind a segment of a pattern; made when it is not there yet."""
         if segment == "**":
             if self.gap is None:
-                self.gap = _Node(loops=True)
+                self.gap = Node(loops=True)
             return self.gap
         if segment == "*":
             if self.any is None:
-                self.any = _Node()
+                self.any = Node()
             return self.any
         if "*" in segment or "?" in segment:
             wild = Wild(segment)
             head, tail = wild.head, wild.tail
             same_lengths = self.wilds.setdefault((len(head), len(tail)), {})
             same_ends = same_lengths.setdefault((head, tail), {})
-            return same_ends.setdefault(segment, (wild, _Node()))[1]
-        return self.literals.setdefault(segment, _Node())
+            return same_ends.setdefault(segment, (wild, Node()))[1]
+        return self.literals.setdefault(segment, Node())
 
-    def behind(self, segment: str) -> Iterator[_Node[V]]:
+    def behind(self, segment: str) -> Iterator[Node[V]]:
         """Where a path can be after its next segment."""
         if self.loops:
             yield self
@@ -67,13 +67,24 @@ class _Node(Generic[V]):
                     yield node
 
 
+def following(places: Iterable[Node[V]], segment: str) -> set[Node[V]]:
+    """Where a path can be after its next segment, if it can be at these nodes before it."""
+    found: set[Node[V]] = set()
+    for node in places:
+        for after in node.behind(segment):
+            found.add(after)
+            if after.gap is not None:
+                found.add(after.gap)
+    return found
+
+
 class Trie(Generic[V]):
     """Legal patterns, each with a value. Immutable once made."""
 
-    __slots__ = ("_root",)
+    __slots__ = ("root",)
 
     def __init__(self, patterns: Mapping[str, V]) -> None:
-        self._root: Final[_Node[V]] = _Node()
+        self.root: Final[Node[V]] = Node()
         for pattern, value in patterns.items():
             self._add(pattern, value)
 
@@ -84,7 +95,7 @@ class Trie(Generic[V]):
             segments.pop()
         if segments and segments[0] == "**":  # one segment or more: any one, then a gap
             segments.insert(0, "*")
-        node = self._root
+        node = self.root
         for segment in segments:
             node = node.child(segment)
         if below:
@@ -95,17 +106,12 @@ class Trie(Generic[V]):
     def matching(self, path: str) -> list[V]:
         """The values of all patterns that fit a legal path, each once, in no order."""
         found: dict[int, V] = {}
-        places: set[_Node[V]] = {self._root}
+        places: set[Node[V]] = {self.root}
         for segment in path.split("/"):
-            following: set[_Node[V]] = set()
             for node in places:
                 if node.below is not None:
                     found[id(node.below)] = node.below
-                for after in node.behind(segment):
-                    following.add(after)
-                    if after.gap is not None:
-                        following.add(after.gap)
-            places = following
+            places = following(places, segment)
         for node in places:
             if node.here is not None:
                 found[id(node.here)] = node.here

@@ -16,7 +16,7 @@ from scaivault.gate.paths import check_path, path_from_target
 from scaivault.http.routes import Route
 
 _PART: Final = re.compile(r"\{(\w+)(\*?)\}")
-_TENANT: Final = re.compile(rb"/v1/t/([^/]+)(/.+)\Z")
+_TENANT: Final = re.compile(rb"/v1/t/([^/]+)(/.+)\Z", re.DOTALL)
 # Where secret paths begin: below them everything is a route of its own or a path.
 _SECRETS: Final = (b"/v1/secrets/", b"/v1/partner/secrets/")
 LEARNED: Final = 8192  # paths of at most some hundred bytes

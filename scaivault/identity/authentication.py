@@ -147,7 +147,11 @@ class Authentication:
                 tokens_store.used(tx, token_id, minute)
                 subjects.seen(tx, principal.tenant_id, principal.identity_id, minute)
 
-        await self.gate.change(caller, Act("job_control"), flush)
+        try:
+            await self.gate.change(caller, Act("job_control"), flush)
+        except BaseException:
+            self.used = used | self.used
+            raise
         return len(used)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from scaivault.clock import DAY
 from scaivault.gate.transaction import Transaction
 from scaivault.identity.model import Token, pack, unpack
 from scaivault.storage.file import Connection
@@ -84,3 +85,22 @@ def used(tx: Transaction, token_id: str, at: int) -> None:
         "UPDATE token SET last_used_at = max(coalesce(last_used_at, 0), :at) WHERE id = :id",
         {"at": at, "id": token_id},
     )
+
+
+# A personal access token stays in the list of its owner.
+_ENDED: Final = (
+    "SELECT id FROM token WHERE expires_at <= :day AND kind <> 'personal_access_token' LIMIT :most"
+)
+
+
+def any_ended(db: Connection, now: int) -> bool:
+    """Whether an issued token ended a day ago."""
+    return db.execute(_ENDED, {"day": now - DAY, "most": 1}).fetchone() is not None
+
+
+def forget_ended(db: Connection, now: int, most: int) -> int:
+    """Drop up to ``most`` issued tokens that ended a day ago; how many."""
+    return db.execute(
+        f"DELETE FROM token WHERE id IN ({_ENDED})",  # noqa: S608  (a literal)
+        {"day": now - DAY, "most": most},
+    ).rowcount

@@ -17,6 +17,7 @@ from scaivault.storage.file import Connection
 
 NAME: Final = "secret_access"
 WINDOW: Final = 30 * DAY
+KEPT_FOR: Final = 60 * DAY
 LOOKED_THROUGH: Final = 20_000  # ledger rows that an opening reads without a flush, about 50 ms
 
 
@@ -131,3 +132,29 @@ class Access:
 def first_day(now: int) -> int:
     """The first day that counts among the last 30."""
     return now // DAY - WINDOW // DAY + 1
+
+
+# The last row of a secret stays: when it was last read is told however long ago that was.
+_OLD: Final = (
+    "SELECT owner_id, path, day FROM secret_access AS old WHERE day < :first AND EXISTS"
+    " (SELECT 1 FROM secret_access AS newer WHERE newer.owner_id = old.owner_id"
+    " AND newer.path = old.path AND newer.day > old.day)"
+    " LIMIT :most"
+)
+
+
+def any_old(connection: Connection, now: int) -> bool:
+    """Whether there are counts of days that nobody asks about any more."""
+    return connection.execute(_OLD, {"first": _kept_from(now), "most": 1}).fetchone() is not None
+
+
+def forget(connection: Connection, now: int, most: int) -> int:
+    """Drop up to ``most`` counts of days that nobody asks about any more; how many."""
+    return connection.execute(
+        f"DELETE FROM secret_access WHERE (owner_id, path, day) IN ({_OLD})",  # noqa: S608
+        {"first": _kept_from(now), "most": most},
+    ).rowcount
+
+
+def _kept_from(now: int) -> int:
+    return (now - KEPT_FOR) // DAY

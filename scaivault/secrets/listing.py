@@ -53,15 +53,16 @@ class Lists:
         self._shelf: Final = shelf
         self._retention: Final = retention
         self._tallies: Final = Tallies()
-        self._pages: Final = Pages(cursors, "secrets", unsent=dict.fromkeys(_FLAGS, False))
-        self._ends: Final = Pages(cursors, "secrets_expiring", unsent={"days": _DAYS})
+        unsent = {"prefix": "", **dict.fromkeys(_FLAGS, False)}
+        self._pages: Final = Pages(cursors, "secrets", unsent=unsent)
+        self._ends: Final = Pages(cursors, "secrets_expiring", unsent={"prefix": "", "days": _DAYS})
 
     # -- by path -------------------------------------------------------------------------------
 
     async def page(self, caller: Caller, request: wire.ListSecrets) -> wire.SecretPage:
         """One page of the paths that the caller may list, in path order."""
         place = self._pages.place(caller, request, "", **_filters(request))
-        act = Act("list", path=place.filters.get("prefix"))
+        act = Act("list", path=place.filters["prefix"] or None)
 
         async def look() -> wire.SecretPage:
             page = await self._page(self._view(caller, place))
@@ -82,13 +83,13 @@ class Lists:
             kept=kept,
         )
         sight = self._gate.sight(caller, "list")
-        spans = common(sight.spans, (below(known.get("prefix", "")),))
+        spans = common(sight.spans, (below(known["prefix"]),))
         return _View(caller, selection, spans, sight, place)
 
     async def _page(self, view: _View) -> wire.SecretPage:
         caller, selection, spans, sight, place = view
         owner, now = caller.owner, caller.now
-        key = (owner, selection, place.filters.get("prefix"), sight.key)
+        key = (owner, selection, place.filters["prefix"], sight.key)
         change = self._shelf.changes(owner)
         known = self._tallies.find(key, change, now)
 
@@ -143,10 +144,8 @@ class Lists:
     async def expiring(self, caller: Caller, request: wire.ListExpiring) -> wire.ExpiringPage:
         """One page of the secrets that end within some days, soonest first."""
         check_prefix(request.prefix or "")
-        place = self._ends.place(
-            caller, request, [0, ""], days=request.days, prefix=request.prefix or None
-        )
-        act = Act("list", path=place.filters.get("prefix"))
+        place = self._ends.place(caller, request, [0, ""], days=request.days, prefix=request.prefix)
+        act = Act("list", path=place.filters["prefix"] or None)
         sight = self._gate.sight(caller, "list")
 
         async def look() -> wire.ExpiringPage:
@@ -172,7 +171,7 @@ def _filters(request: wire.ListSecrets) -> dict[str, Any]:
     check_prefix(request.prefix or "")
     model.check_type(request.secret_type)
     return {
-        "prefix": request.prefix or None,
+        "prefix": request.prefix,
         "tag": sorted(set(request.tag)) or None,
         "secret_type": request.secret_type,
         **_times(expires_before=request.expires_before, updated_after=request.updated_after),
@@ -199,7 +198,7 @@ def _expiring(db: Connection, caller: Caller, place: Place, sight: Sight) -> lis
     # Whatever ended since the last page is left out.
     at, path = max(tuple(place.position), (caller.now, _BEHIND))
     until = caller.now + place.filters["days"] * DAY
-    prefix = place.filters.get("prefix", "")
+    prefix = place.filters["prefix"]
     found: list[tuple[str, int]] = []
     while len(found) <= place.limit:
         rows = Ends(at, path, until, prefix).rows(db, caller.owner, _STEP)

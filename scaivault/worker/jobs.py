@@ -13,16 +13,30 @@ from typing import Any, Final
 from scaivault.clock import DAY, HOUR, MINUTE, SECOND
 from scaivault.config import Settings
 from scaivault.crypto.aead import Damaged
+from scaivault.gate import once, outbox
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act
 from scaivault.gate.transaction import Transaction
-from scaivault.storage.file import page_faults
+from scaivault.identity import tokens_store
+from scaivault.secrets import access
+from scaivault.storage.file import Connection, page_faults
 from scaivault.vault import Vault
 
-EVENTS_KEPT: Final = 7 * DAY
 _STEP: Final = 1000
 
+Old = Callable[[Connection, int], bool]
+Drop = Callable[[Connection, int, int], int]
+
+FORGOTTEN: Final[tuple[tuple[Old, Drop], ...]] = (
+    (once.any_old, once.forget),
+    (outbox.any_old, outbox.forget),
+    (tokens_store.any_ended, tokens_store.forget_ended),
+    (access.any_old, access.forget),
+)
+"""What is dropped when it is old enough: whether there is some; drop up to so many."""
+
 Work = Callable[[Vault, Caller], Awaitable[Any]]
+Step = Callable[[Caller], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +52,20 @@ class Job:
     kept: bool = False
 
 
-async def _purge(vault: Vault, caller: Caller) -> int:
+async def _until_done(vault: Vault, step: Step, caller: Caller) -> int:
+    """Steps until one finds nothing more to do; how much was done."""
     done = 0
-    while not vault.closing:
-        purged = await vault.upkeep.purge(caller)
-        done += purged
-        if not purged:
-            break
+    while not vault.closing and (more := await step(caller)):
+        done += more
     return done
+
+
+async def _purge(vault: Vault, caller: Caller) -> int:
+    return await _until_done(vault, vault.upkeep.purge, caller)
 
 
 async def _expiry(vault: Vault, caller: Caller) -> int:
-    done = 0
-    while not vault.closing:
-        told = await vault.upkeep.announce(caller)
-        done += told
-        if not told:
-            break
-    return done
+    return await _until_done(vault, vault.upkeep.announce, caller)
 
 
 async def _rewrap(vault: Vault, caller: Caller) -> int:
@@ -95,40 +105,14 @@ async def _flush(vault: Vault, _caller: Caller) -> None:
 
 
 async def _forget(vault: Vault, caller: Caller) -> int:
-    """Ended tokens, kept answers, delivered events and old read counters."""
-    statements = (
-        ("DELETE FROM kept_answer WHERE id IN (SELECT id FROM kept_answer WHERE"
-         " expires_at <= :now LIMIT :step)"),
-        ("DELETE FROM outbox WHERE event_id IN (SELECT event_id FROM outbox WHERE"
-         " created_at <= :old ORDER BY event_id LIMIT :step)"),
-        ("DELETE FROM token WHERE id IN (SELECT id FROM token WHERE expires_at <= :day"
-         " AND kind <> 'personal_access_token' LIMIT :step)"),
-        ("DELETE FROM secret_access WHERE day < :first"),
-    )  # fmt: skip
-    now = caller.now
-    values = {
-        "now": now,
-        "old": now - EVENTS_KEPT,
-        "day": now - DAY,
-        "first": now // DAY - 60,
-        "step": _STEP,
-    }
-
-    def count(db: Any) -> bool:
-        looks = (
-            "SELECT 1 FROM kept_answer WHERE expires_at <= :now LIMIT 1",
-            "SELECT 1 FROM outbox WHERE created_at <= :old LIMIT 1",
-            "SELECT 1 FROM token WHERE expires_at <= :day"
-            " AND kind <> 'personal_access_token' LIMIT 1",
-            "SELECT 1 FROM secret_access WHERE day < :first LIMIT 1",
-        )
-        return any(db.execute(look, values).fetchone() for look in looks)
+    def any_old(db: Connection) -> bool:
+        return any(old(db, caller.now) for old, _ in FORGOTTEN)
 
     def forget(tx: Transaction) -> int:
-        return sum(tx.execute(statement, values) for statement in statements)
+        return sum(drop(tx.connection, caller.now, _STEP) for _, drop in FORGOTTEN)
 
     done = 0
-    while not vault.closing and await vault.gate.ask(count):
+    while not vault.closing and await vault.gate.ask(any_old):
         act = Act("job_control")
         act.extra["job"] = "forget"
         done += await vault.gate.change(caller, act, forget)
@@ -145,13 +129,7 @@ async def _idle_keys(vault: Vault, caller: Caller) -> int:
 
 
 async def _expire_bindings(vault: Vault, caller: Caller) -> int:
-    done = 0
-    while not vault.closing:
-        expired = await vault.bindings.expire(caller)
-        done += expired
-        if not expired:
-            break
-    return done
+    return await _until_done(vault, vault.bindings.expire, caller)
 
 
 async def _idle_rules(vault: Vault, caller: Caller) -> int:

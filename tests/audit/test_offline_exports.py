@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaivault.cli.main import scaivault as main
+from scaivault.clock import DAY, HOUR, instant
 from scaivault.errors import Refusal
 from scaivault.storage.folder import StartRefused
 from tests.audit.exporting import exported, fill, kinds, verify
@@ -159,3 +160,19 @@ def test_the_command(export: Path) -> None:
     result = CliRunner().invoke(main, ["operator", "audit-verify", str(export)])
     assert result.exit_code == 7
     assert "row_modified" in result.output
+
+
+def test_what_is_expected_of_rows_before_the_first(house: Running) -> None:
+    house.house.clock.advance(2 * DAY)
+    house.run(house.house.run_jobs())
+    assert house.run(house.house.put("app/later", {})).status == 201
+    since = instant(house.house.clock.now() - HOUR)
+    done, path = house.run(exported(house.house, **{"from": since}))
+    chain = done["manifest"]["chain"]
+    before = chain["first_seq"] - 1
+    assert before > 1
+    assert verify(path, expect=f"{before}:{chain['first_prev_hash']}")["valid"]
+    assert kinds(verify(path, expect=f"{before}:{'0' * 64}")) == {"truncated"}
+    with pytest.raises(Refusal) as caught:
+        verify(path, expect=f"{before - 1}:{'0' * 64}")
+    assert f"begin at row {chain['first_seq']}" in caught.value.details["fields"]["expect"]

@@ -53,6 +53,8 @@ async def test_spellings_outside_the_grammar(house: House, method: str, target: 
     answer = await house.call(method, BASE + target, body)
     assert (answer.status, answer.code) == (400, "invalid_path")
     assert answer.details["reason"] == ILLEGAL[target]
+    below = f"/v1/t/{house.made['tenant_id']}/secrets/"
+    assert (await house.call(method, below + target, body)).code == "invalid_path"
 
 
 @pytest.mark.parametrize(

@@ -78,11 +78,14 @@ async def test_what_ended_between_two_pages_is_left_out(house: House) -> None:
     assert paths(await expiring(house, cursor=cursor)) == ["d"]
 
 
-@pytest.mark.parametrize(("sent", "again"), [({"days": 5}, {"days": 6}), ({}, {"prefix": "a"})])
+@pytest.mark.parametrize(
+    ("sent", "again"),
+    [({"days": 5}, {"days": 6}), ({}, {"prefix": "a"}), ({"prefix": "a"}, {"prefix": ""})],
+)
 async def test_other_filters_beside_a_cursor(
     house: House, sent: dict[str, Any], again: dict[str, Any]
 ) -> None:
-    await fill(house, a="1h", b="2h")
+    await fill(house, a="1h", ab="2h")
     cursor = (await expiring(house, limit=1, **sent)).json["cursor"]
     assert (await expiring(house, cursor=cursor, **sent)).status == 200
     assert (await expiring(house, cursor=cursor, **again)).code == "invalid_cursor"

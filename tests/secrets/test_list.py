@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scaivault.clock import DAY, HOUR
+from scaivault.gate.cursors import Place
 from tests.support.house import Answer, House
 from tests.support.rights import SCOPES, grant
 from tests.support.tenants import found_tenant
@@ -129,6 +130,7 @@ async def test_cursors_that_are_refused(house: House) -> None:
     for text in ("", "x", "=", "\N{SNOWMAN}", cursor + "A", cursor + "=", cursor[:-1], flipped):
         assert (await listed(house, cursor=text)).code == "invalid_cursor", text
     assert (await listed(house, cursor=cursor, prefix="b")).code == "invalid_cursor"
+    assert (await listed(house, cursor=cursor, prefix="")).code == "invalid_cursor"
     assert (await listed(house, cursor=plain, prefix="a")).code == "invalid_cursor"
     elsewhere = await house.call("GET", f"/v1/t/{other}/secrets", query={"cursor": cursor})
     assert elsewhere.code == "invalid_cursor"
@@ -189,3 +191,10 @@ async def test_rights_are_asked_again_on_each_page(house: House) -> None:
     grant(house, ("b", {"list"}))
     answer = await listed(house, token=token, cursor=cursor)
     assert (paths(answer), answer.json["total_count"]) == (["b"], 1)
+
+
+async def test_a_cursor_that_knows_fewer_filters_goes_on(house: House) -> None:
+    await fill(house)
+    place = Place({}, 2, "a")
+    cursor = house.vault.cursors.issue("secrets", house.made["tenant_id"], place, house.clock.now())
+    assert paths(await listed(house, cursor=cursor)) == ["a-b", "a/b"]

@@ -167,6 +167,7 @@ async def test_every_filter_stays_on_the_next_pages(house: House) -> None:
         ({"secret_type": "kv"}, {"secret_type": "kv", "limit": 1}, True),
         ({"secret_type": "kv"}, {"secret_type": "json"}, False),
         ({}, {"prefix": ""}, True),
+        ({"prefix": ""}, {"prefix": ""}, True),
     ],
 )
 async def test_filters_beside_a_cursor(

@@ -6,7 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from scaivault.clock import MINUTE, SECOND
+import pytest
+
+from scaivault.clock import DAY, HOUR, MINUTE, SECOND, instant
+from scaivault.errors import Refusal
+from scaivault.identity import store
+from scaivault.storage.database import StorageFailed
 from scaivault.worker.jobs import Job
 from scaivault.worker.loop import Worker
 from tests.support.house import House
@@ -164,3 +169,63 @@ async def test_ended_tokens_and_answers_are_forgotten(house: House) -> None:
     house.clock.advance(3600 * SECOND)
     await house.run_jobs()
     assert len(await house.rows(action="job_control", identity_id="system:expiry")) == 1
+
+
+async def test_when_a_secret_was_last_read_is_told_however_long_ago_that_was(
+    house: House,
+) -> None:
+    await house.put("app/db")
+    for _ in range(2):
+        read_at = house.clock.now()
+        await house.read("app/db")
+        await house.run_jobs()
+        house.clock.advance(DAY)
+    await house.vault.flush()
+    house.clock.advance(70 * DAY)
+    await house.run_jobs()
+    (days,) = await house.vault.gate.ask(
+        lambda db: db.execute("SELECT count(*) FROM secret_access").fetchone()
+    )
+    assert days == 1
+    await house.restart()
+    await house.unseal()
+    told = (await house.get("/v1/secrets/metadata/app/db")).json
+    assert (told["last_accessed_at"], told["access_count_30d"]) == (instant(read_at), 0)
+
+
+async def test_when_an_account_was_last_seen_is_told_after_its_token_is_forgotten(
+    house: House,
+) -> None:
+    token = await house.client("app", ["secrets:read"])
+    seen_at = house.clock.now() // MINUTE * MINUTE
+    await house.get("/v1/auth/whoami", token=token)
+    house.clock.advance(HOUR)
+    await house.run_jobs()
+    house.clock.advance(2 * DAY)
+    await house.run_jobs()
+    (tokens,) = await house.vault.gate.ask(
+        lambda db: db.execute("SELECT count(*) FROM token WHERE identity_id = 'sa:app'").fetchone()
+    )
+    assert tokens == 0
+    told = (await house.get("/v1/identity/service-accounts/sa:app")).json
+    assert told["last_seen_at"] == instant(seen_at)
+
+
+async def test_a_use_of_a_token_is_written_down_after_a_flush_that_failed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.vault.flush()
+    used_at = house.clock.now() // MINUTE * MINUTE
+    token = await house.client("app", ["secrets:read"])
+    await house.get("/v1/auth/whoami", token=token)
+
+    def failing(*_: Any) -> None:
+        raise StorageFailed("io")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "used", failing)
+        with pytest.raises(Refusal):
+            await house.vault.flush()
+    await house.vault.flush()
+    told = (await house.get("/v1/identity/service-accounts/sa:app")).json
+    assert told["last_seen_at"] == instant(used_at)

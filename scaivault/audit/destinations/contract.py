@@ -44,12 +44,14 @@ class DestinationFailed(Exception):
 class Place:
     """``prefix``: what the names of all files begin with. ``root``: the directory that they are
     in when the kind is ``file``; ``whole``: they appear there together, as one new directory that
-    ``prefix`` names. ``credentials``: the fields of the secret, never kept."""
+    ``prefix`` names; ``again``: that directory, if it is there, is an earlier try's and replaced.
+    ``credentials``: the fields of the secret, never kept."""
 
     kind: str
     prefix: str = ""
     root: Path | None = None
     whole: bool = False
+    again: bool = False
     bucket: str = ""
     region: str | None = None
     endpoint: str | None = None

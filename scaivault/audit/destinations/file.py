@@ -21,20 +21,26 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXE
 
 
 class _Whole:
-    """A new directory ``name`` below ``parent`` (a descriptor): there when it is finished."""
+    """A new directory ``name`` below ``parent`` (a descriptor): there when it is finished.
+    ``again``: one that is there was finished by a try that was cut off before that was kept."""
 
-    def __init__(self, parent: int, name: str) -> None:
+    def __init__(self, parent: int, name: str, *, again: bool) -> None:
         self._parent: Final = parent
         self._name: Final = name
+        self._again: Final = again
         self._draft: Final = f"{name}.new"
         self._at = -1
 
     def start(self) -> None:
         with _told():
-            if _is_there(self._parent, self._name):
+            there = _is_there(self._parent, self._name)
+            if there and not self._again:
                 raise FileExistsError(17, "it is there already")
             # What an earlier try left; removed by descriptor, which follows no link.
             _discard(self._parent, self._draft)
+            if there:
+                _rename(self._parent, self._name, self._draft)
+                _discard(self._parent, self._draft)
             self._at = _make(self._parent, self._draft)
 
     async def put(self, name: str, pieces: AsyncIterator[bytes]) -> None:
@@ -90,7 +96,7 @@ async def opened(place: Place) -> AsyncIterator[_Whole | _Loose]:
     prefix = place.prefix.removesuffix("/") if place.whole else place.prefix
     *directories, name = prefix.split("/")
     with _descended(place.root, directories) as parent:
-        made = _Whole(parent, name) if place.whole else _Loose(parent, name)
+        made = _Whole(parent, name, again=place.again) if place.whole else _Loose(parent, name)
         try:
             await asyncio.to_thread(made.start)
             yield made

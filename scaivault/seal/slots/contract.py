@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from msgspec import Struct, ValidationError, convert
 
@@ -23,6 +23,7 @@ from scaivault.errors import Refusal, faults
 from scaivault.seal.file import Slot
 
 T = TypeVar("T")
+Shape: TypeAlias = type[Struct]
 
 
 def _credentials_directory() -> Path | None:
@@ -99,17 +100,19 @@ class Credential(_Secret):
 
 
 class Kind(ABC):
-    """One slot type. ``portable``: usable on another machine, so a backup opens there."""
+    """One slot type. ``portable``: usable on another machine, so a backup opens there; ``shape``:
+    of its stored parameters."""
 
     type: ClassVar[str]
     portable: ClassVar[bool]
+    shape: ClassVar[Shape]
 
     def __init__(self, host: Host) -> None:
         self.host = host
 
-    @abstractmethod
     def check(self, params: Mapping[str, Any]) -> None:
         """``ValueError`` when stored parameters are not of this kind or out of their bounds."""
+        typed(self.shape, params)
 
     @abstractmethod
     def takes(self, slot: Slot, credential: Credential) -> bool:

@@ -16,16 +16,8 @@ from scaivault.crypto.memory import Guarded, wipe
 from scaivault.errors import invalid
 from scaivault.seal.file import Slot
 from scaivault.seal.slots import keytext
-from scaivault.seal.slots.contract import (
-    Created,
-    Credential,
-    Kind,
-    Wanted,
-    opened,
-    refused,
-    typed,
-    unavailable,
-)
+from scaivault.seal.slots.contract import Created, Wanted, opened, typed, unavailable
+from scaivault.seal.slots.fetched import FetchedKey
 from scaivault.storage import private
 
 _Absolute = Annotated[str, Meta(pattern=r"\A(/[^/\x00]+)+\Z", max_length=4096)]
@@ -40,21 +32,13 @@ class _Asked(Struct, frozen=True, forbid_unknown_fields=True):
     create: bool = False
 
 
-class KeyFile(Kind):
+class KeyFile(FetchedKey):
     type = "keyfile"
     portable = True
-
-    def check(self, params: Mapping[str, Any]) -> None:
-        typed(Params, params)
-
-    def auto(self, params: Mapping[str, Any]) -> bool:
-        return True
+    shape = Params
 
     def files(self, params: Mapping[str, Any]) -> list[Path]:
         return [Path(typed(Params, params).path)]
-
-    def takes(self, slot: Slot, credential: Credential) -> bool:
-        return credential.auto or credential.key is not None
 
     async def create(self, slot_id: str, vault_id: str, wanted: Wanted) -> Created:
         """Reads the file, after making it (0400) when ``params.create`` is true."""
@@ -70,14 +54,10 @@ class KeyFile(Kind):
             raise invalid(params__path=f"cannot be used: {error}") from None
         return Created(params={"path": asked.path}, secret=secret)
 
-    async def secret(self, slot: Slot, credential: Credential, vault_id: str) -> Guarded:
-        params = opened(Params, slot)
-        if credential.key is not None:
-            return given(credential.key)
-        if not credential.auto:
-            raise refused()
+    async def fetched(self, slot: Slot) -> Guarded:
+        path = opened(Params, slot).path
         try:
-            return await asyncio.to_thread(_read, Path(params.path))
+            return await asyncio.to_thread(_read, Path(path))
         except OSError as error:
             cause = f"it cannot be read ({error.strerror})"
         except private.UnsafeFile:
@@ -85,14 +65,6 @@ class KeyFile(Kind):
         except ValueError as error:
             cause = f"it is {error}"
         raise unavailable(self.type, f"the key file of the slot cannot be used: {cause}")
-
-
-def given(text: str) -> Guarded:
-    """The key that somebody sends by hand."""
-    try:
-        return keytext.key(text.encode("ascii"))
-    except ValueError:
-        raise refused() from None
 
 
 def _first_read(path: Path, create: bool) -> Guarded:

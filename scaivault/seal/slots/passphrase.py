@@ -6,8 +6,7 @@ import asyncio
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, to_builtins
 
@@ -23,7 +22,6 @@ from scaivault.seal.slots.contract import (
     Wanted,
     opened,
     refused,
-    typed,
 )
 
 SHORTEST: Final = 12
@@ -51,9 +49,7 @@ class Params(Struct, frozen=True, forbid_unknown_fields=True):
 class Passphrase(Kind):
     type = "passphrase"
     portable = True
-
-    def check(self, params: Mapping[str, Any]) -> None:
-        typed(Params, params)
+    shape = Params
 
     def takes(self, slot: Slot, credential: Credential) -> bool:
         return credential.passphrase is not None

@@ -98,9 +98,7 @@ class Collection:
 class Shamir(Kind):
     type = "shamir"
     portable = True
-
-    def check(self, params: Mapping[str, Any]) -> None:
-        typed(Params, params)
+    shape = Params
 
     def takes(self, slot: Slot, credential: Credential) -> bool:
         return bool(credential.shares)

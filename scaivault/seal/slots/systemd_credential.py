@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -15,17 +14,8 @@ from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal, invalid
 from scaivault.seal.file import Slot
 from scaivault.seal.slots import keytext
-from scaivault.seal.slots.contract import (
-    Created,
-    Credential,
-    Kind,
-    Wanted,
-    opened,
-    refused,
-    typed,
-    unavailable,
-)
-from scaivault.seal.slots.keyfile import given
+from scaivault.seal.slots.contract import Created, Wanted, opened, unavailable
+from scaivault.seal.slots.fetched import FetchedKey
 from scaivault.storage import private
 
 # What systemd takes for a name, without a leading dot.
@@ -36,18 +26,10 @@ class Params(Struct, frozen=True, forbid_unknown_fields=True):
     name: _Name = "scaivault.key"
 
 
-class SystemdCredential(Kind):
+class SystemdCredential(FetchedKey):
     type = "systemd-credential"
     portable = False
-
-    def check(self, params: Mapping[str, Any]) -> None:
-        typed(Params, params)
-
-    def auto(self, params: Mapping[str, Any]) -> bool:
-        return True
-
-    def takes(self, slot: Slot, credential: Credential) -> bool:
-        return credential.auto or credential.key is not None
+    shape = Params
 
     async def create(self, slot_id: str, vault_id: str, wanted: Wanted) -> Created:
         wanted.only(self.type)
@@ -58,13 +40,8 @@ class SystemdCredential(Kind):
             raise invalid(params__name=refusal.message) from None
         return Created(params={"name": name}, secret=secret)
 
-    async def secret(self, slot: Slot, credential: Credential, vault_id: str) -> Guarded:
-        params = opened(Params, slot)
-        if credential.key is not None:
-            return given(credential.key)
-        if not credential.auto:
-            raise refused()
-        return await self._fetch(params.name)
+    async def fetched(self, slot: Slot) -> Guarded:
+        return await self._fetch(opened(Params, slot).name)
 
     async def _fetch(self, name: str) -> Guarded:
         directory = self.host.credentials

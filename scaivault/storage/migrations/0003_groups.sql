@@ -16,3 +16,9 @@ CREATE TABLE group_member (
     PRIMARY KEY (tenant_id, identity_id, group_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX group_member_group ON group_member (group_id, identity_id);
+
+-- Tokens are forgotten soon after they end; when their account was last seen is not.
+ALTER TABLE service_account ADD COLUMN last_seen_at INTEGER;
+UPDATE service_account SET last_seen_at = (SELECT max(last_used_at) FROM token
+    WHERE token.tenant_id = service_account.tenant_id
+    AND token.identity_id = service_account.identity_id);

@@ -26,7 +26,6 @@ CREATE INDEX user_external ON user (issuer, external_id) WHERE external_id IS NO
 
 ALTER TABLE service_account ADD COLUMN issuer TEXT NOT NULL DEFAULT 'local';
 ALTER TABLE service_account ADD COLUMN revoked_before INTEGER;
-ALTER TABLE service_account ADD COLUMN last_seen_at INTEGER;
 
 ALTER TABLE identity_group ADD COLUMN issuer TEXT NOT NULL DEFAULT 'local';
 ALTER TABLE identity_group ADD COLUMN last_synced_at INTEGER;
@@ -44,7 +43,3 @@ ALTER TABLE token ADD COLUMN trust_id TEXT;
 ALTER TABLE token ADD COLUMN mfa_verified_at INTEGER;
 CREATE INDEX token_parent ON token (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX token_trust ON token (trust_id) WHERE trust_id IS NOT NULL;
-UPDATE service_account SET last_seen_at = (
-    SELECT max(t.last_used_at) FROM token t
-    WHERE t.tenant_id = service_account.tenant_id AND t.identity_id = service_account.identity_id
-);

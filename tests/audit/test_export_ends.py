@@ -1,0 +1,93 @@
+"""How a job ends when something else goes wrong in its last moments, or beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from scaivault.audit.export_run import ExportRun
+from scaivault.clock import SECOND
+from scaivault.storage.database import StorageFailed
+from tests.audit.exporting import exported, fill, folder, job, run, start, verify
+from tests.support.house import House
+
+
+class Killed(BaseException):
+    """As the end of the process."""
+
+
+async def test_a_crash_behind_the_last_file_begins_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(house)
+    started = await start(house)
+
+    async def killed(*_: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(ExportRun, "_end", killed)
+    with pytest.raises(Killed):
+        await run(house)
+    monkeypatch.undo()
+    found = await job(house, started.json["export_id"])
+    assert found["status"] == "running"
+    path = folder(house, found)
+    assert (path / "manifest.json").exists()
+    await house.crash()
+    await house.unseal()
+    await run(house)
+    done = await job(house, started.json["export_id"])
+    assert (done["status"], done["error"]) == ("completed", None)
+    assert verify(path)["valid"]
+    assert verify(path)["rows_checked"] == done["records"]
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+    assert len(await house.rows(action="export_run")) == 1
+
+
+async def test_a_job_is_not_begun_twice_because_the_other_failed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(house)
+    failing = (await start(house)).json["export_id"]
+    slow = (await start(house)).json["export_id"]
+    whole, begun = ExportRun._export, []
+    both, release = asyncio.Event(), asyncio.Event()
+
+    async def export(self: ExportRun, task: Any, *others: Any) -> Any:
+        begun.append(task.id)
+        if task.id == failing and begun.count(failing) == 1:
+            await both.wait()
+            raise StorageFailed("io")
+        if task.id == slow and begun.count(slow) == 1:
+            both.set()
+            await release.wait()
+        return await whole(self, task, *others)
+
+    monkeypatch.setattr(ExportRun, "_export", export)
+    await house.run_jobs()
+    house.clock.advance(3 * SECOND)
+    first = asyncio.create_task(house.run_jobs())
+    await both.wait()
+    for _ in range(5):
+        house.clock.advance(3 * SECOND)
+        await house.run_jobs()
+    release.set()
+    await first
+    await run(house)
+    assert (begun.count(failing), begun.count(slow)) == (2, 1)
+    for one in (failing, slow):
+        done = await job(house, one)
+        assert done["status"] == "completed", done
+        assert verify(folder(house, done))["valid"]
+
+
+async def test_times_are_told_in_one_form(house: House) -> None:
+    wanted = {"from": "2031-05-09T08:00:00+02:00", "to": "2040-01-01"}
+    done, path = await exported(house, **wanted)
+    told = {"from": "2031-05-09T06:00:00.000000Z", "to": "2040-01-01T00:00:00.000000Z"}
+    for shown in (done, done["manifest"]):
+        assert {name: shown[name] for name in told} == told
+    assert (await house.get("/v1/audit/exports")).json["exports"][0]["to"] == told["to"]
+    assert verify(path)["valid"]
