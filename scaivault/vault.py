@@ -126,6 +126,7 @@ class Vault:
             self.keyring.vault_id,
             folder.exports,
             guard,
+            leave=settings.storage.min_free,
             lend=lend,
             standing=standing,
             resolve=self.tenancy.resolve,
@@ -246,4 +247,11 @@ def _archive(settings: Settings, folder: Folder) -> ArchiveSettings | None:
     to = settings.audit.archive
     if to.type is None:
         return None
-    return ArchiveSettings(to.type, to.bucket or "", to.prefix, to.credentials_path, folder.archive)
+    return ArchiveSettings(
+        to.type,
+        to.bucket or "",
+        to.prefix,
+        to.credentials_path,
+        folder.archive,
+        settings.storage.min_free,
+    )
