@@ -87,5 +87,9 @@ def parse_instant(text: str) -> int:
     # Python reads all of ISO 8601: week dates, commas, times without an offset.
     if _RFC3339.fullmatch(text) is None:
         raise ValueError("not an RFC 3339 timestamp or date")
-    moment = datetime.fromisoformat(text.upper() if len(text) > 10 else f"{text}T00:00:00Z")
+    try:
+        moment = datetime.fromisoformat(text.upper() if len(text) > 10 else f"{text}T00:00:00Z")
+        moment = moment.astimezone(UTC)  # an offset can lead out of the calendar
+    except (ValueError, OverflowError):
+        raise ValueError("not a time of the calendar, years 1 to 9999") from None
     return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -20,8 +20,10 @@ from scaivault.clock import SECOND, Clock
 from scaivault.config import Settings
 from scaivault.crypto.memory import Guarded
 from scaivault.events.kinds import KINDS
+from scaivault.gate import once, outbox
 from scaivault.gate.caller import Caller, background
 from scaivault.gate.cursors import Cursors
+from scaivault.gate.forgetting import Forgetting, Old
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.limits import Limits
 from scaivault.gate.outbox import Outbox
@@ -37,12 +39,13 @@ from scaivault.identity.members import Members
 from scaivault.identity.published import Published
 from scaivault.identity.standing import standing
 from scaivault.identity.tokens import Tokens
+from scaivault.identity.tokens_store import any_ended, forget_ended
 from scaivault.ids import timed_id
 from scaivault.outbound import Allowance, Guard
 from scaivault.policies import Bindings, Policies, Rights
 from scaivault.policies.shelf import Shelf as Rules
 from scaivault.seal.file import WrappedKey
-from scaivault.secrets import Secrets
+from scaivault.secrets import Secrets, access
 from scaivault.secrets.access import Access
 from scaivault.secrets.batch import Batch
 from scaivault.secrets.facts import Facts
@@ -131,6 +134,7 @@ class Vault:
             self.keyring.vault_id,
             folder.exports,
             guard,
+            leave=settings.storage.min_free,
             lend=lend,
             standing=standing,
             resolve=self.tenancy.resolve,
@@ -161,6 +165,15 @@ class Vault:
         )
         self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, self.values.shelf)
         self.jobs: Final = Jobs(self.gate, clock)
+        self.forgetting: Final = Forgetting(
+            self.gate,
+            (
+                Old(once.any_old, once.forget),
+                Old(outbox.any_old, outbox.forget),
+                Old(any_ended, forget_ended),
+                Old(access.any_old, access.forget),
+            ),
+        )
         self.closing = False
         self.inflight = 0
 
@@ -251,4 +264,11 @@ def _archive(settings: Settings, folder: Folder) -> ArchiveSettings | None:
     to = settings.audit.archive
     if to.type is None:
         return None
-    return ArchiveSettings(to.type, to.bucket or "", to.prefix, to.credentials_path, folder.archive)
+    return ArchiveSettings(
+        to.type,
+        to.bucket or "",
+        to.prefix,
+        to.credentials_path,
+        folder.archive,
+        settings.storage.min_free,
+    )

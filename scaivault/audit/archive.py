@@ -45,13 +45,15 @@ Alone = Callable[[Callable[[Connection], None]], Awaitable[None]]
 
 
 class Settings(NamedTuple):
-    """``audit.archive``, and where its files go when the type is ``file``."""
+    """``audit.archive``, and where its files go when the type is ``file``; ``leave``: bytes of
+    that disk that stay free."""
 
     kind: str
     bucket: str
     prefix: str
     credentials_path: str | None
     folder: Path
+    leave: int
 
 
 class Archive:
@@ -118,7 +120,7 @@ class Archive:
 
     async def _place(self, caller: Caller, settings: Settings) -> Place:
         if settings.kind == "file":
-            return Place("file", settings.prefix, root=settings.folder)
+            return Place("file", settings.prefix, root=settings.folder, leave=settings.leave)
         home = await self._gate.ask(self._home)
         if home is None or settings.credentials_path is None:
             raise DestinationFailed("credentials", "audit.archive names no credentials")

@@ -48,8 +48,8 @@ class Stopped(Exception):
 
 
 class ExportRun:
-    """One per open vault. ``sign``: a checkpoint at the head; ``resolve``: the tenancy's;
-    ``closing``: whether to stop."""
+    """One per open vault. ``leave``: bytes that stay free on the disk of ``folder``; ``sign``: a
+    checkpoint at the head; ``resolve``: the tenancy's; ``closing``: whether to stop."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class ExportRun:
         folder: Path,
         guard: Guard,
         *,
+        leave: int,
         lend: Lend,
         standing: Standing,
         resolve: Resolve,
@@ -68,6 +69,7 @@ class ExportRun:
         self._vault_id: Final = vault_id
         self._folder: Final = folder
         self._guard: Final = guard
+        self._leave: Final = leave
         self._lend: Final = lend
         self._standing: Final = standing
         self._resolve: Final = resolve
@@ -178,7 +180,9 @@ class ExportRun:
         if to.type == "file":
             again = job.status == "running"  # the vault stopped in the middle of a try
             where = f"{job.owner_id}/{prefix}"
-            return Place("file", where, root=self._folder, whole=True, again=again)
+            return Place(
+                "file", where, root=self._folder, whole=True, again=again, leave=self._leave
+            )
         path = to.credentials_path or ""
         return Place(
             to.type,

@@ -195,7 +195,9 @@ def _mapping(value: object, field: str, known: tuple[str, ...]) -> Mapping[str, 
         raise _bad(field, "type", "is an object")
     unknown = next((name for name in value if name not in known), None)
     if unknown is not None:
-        raise _bad(f"{field}.{unknown}", "unknown", "is not known; known are " + ", ".join(known))
+        raise _bad(
+            f"{field}.{unknown[:64]}", "unknown", "is not known; known are " + ", ".join(known)
+        )
     return value
 
 

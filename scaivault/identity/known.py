@@ -24,13 +24,13 @@ class Known:
     @staticmethod
     def holders(
         db: Connection, tenant_id: str, partner_id: str | None
-    ) -> list[tuple[str, str, str]]:
-        """(type, canonical id, role) of all whose admin role covers a tenant, wherever they live:
-        one entry for each such role."""
+    ) -> list[tuple[str, str, str, str, str]]:
+        """(tenant, partner, type, canonical id, role) of all whose admin role covers a tenant,
+        wherever they live: one entry for each such role."""
         found = []
         for identity_id, roles, home, partner in subjects.role_holders(db):
             for role in roles:
                 covers = role == SUPER_ADMIN or home == tenant_id
                 if covers or (role == PARTNER_ADMIN and partner == partner_id):
-                    found.append((names.type_of(identity_id), identity_id, role))
+                    found.append((home, partner, names.type_of(identity_id), identity_id, role))
         return found

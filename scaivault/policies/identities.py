@@ -41,8 +41,9 @@ class Directory(Protocol):
 
     def holders(
         self, db: Connection, tenant_id: str, partner_id: str | None
-    ) -> list[tuple[str, str, str]]:
-        """(type, canonical id, role) of all whose role covers a tenant, wherever they live."""
+    ) -> list[tuple[str, str, str, str, str]]:
+        """(tenant, partner, type, canonical id, role) of all whose role covers a tenant, wherever
+        they live."""
         ...
 
 

@@ -114,8 +114,14 @@ def _without_null(rule: wire.Rule) -> wire.Rule:
 
 def _compiled(rule: wire.Rule, field: str, mfa_max_age: int) -> gate.Conditions:
     check_glob(rule.path_pattern, f"{field}path_pattern")
-    given = msgspec.json.decode(conditions_of(rule))
-    return gate.parse_conditions(given, field=f"{field}conditions", mfa_max_age=mfa_max_age)
+    field = f"{field}conditions"
+    try:
+        given = msgspec.json.decode(conditions_of(rule))
+    except msgspec.DecodeError:  # legal JSON, but for a whole number of thousands of digits
+        raise Refusal(
+            "invalid_policy", f"{field} holds a number out of range", field=field, reason="value"
+        ) from None
+    return gate.parse_conditions(given, field=field, mfa_max_age=mfa_max_age)
 
 
 def held(policy: Policy, mfa_max_age: int) -> Held:

@@ -7,7 +7,7 @@ whom they are bound to everywhere."""
 from __future__ import annotations
 
 from scaivault.errors import Refusal
-from scaivault.gate.caller import PARTNER_ADMIN, RANK, Caller
+from scaivault.gate.caller import PARTNER_ADMIN, RANK, SUPER_ADMIN, Caller
 from scaivault.gate.transaction import Transaction
 from scaivault.policies import store
 from scaivault.policies.model import Policy
@@ -25,6 +25,19 @@ def owners(caller: Caller, scope: str | None) -> tuple[str | None, str | None]:
 def seen(caller: Caller) -> str | None:
     """The one tenant whose bindings the caller sees; None: all."""
     return None if _keeps_partners(caller) else caller.tenant
+
+
+def knows(caller: Caller, tenant_id: str, partner_id: str) -> bool:
+    """Whether the caller may learn who lives in a tenant: in his own, and as far as his role
+    reaches."""
+    if caller.principal is None:
+        return False
+    rank = caller.principal.rank
+    return (
+        tenant_id == caller.tenant
+        or rank >= RANK[SUPER_ADMIN]
+        or (rank >= RANK[PARTNER_ADMIN] and partner_id == caller.partner_id)
+    )
 
 
 def found(db: Connection, caller: Caller, policy_id: str) -> Policy:

@@ -13,7 +13,7 @@ from scaivault.gate.cursors import Cursors, Pages
 from scaivault.gate.gate import Act, Gate, unavailable
 from scaivault.gate.paths import check_path
 from scaivault.gate.rules import Context, Decision, Rule, decide
-from scaivault.policies import identities, store
+from scaivault.policies import identities, reach, store
 from scaivault.policies.identities import Directory, Subject
 from scaivault.policies.model import NO_CONDITIONS, Held, conditions_of, unpacked
 from scaivault.policies.shelf import Grant, Shelf, compiled
@@ -23,6 +23,8 @@ from scaivault.wire import policies as wire
 from scaivault.wire.addresses import parse_address
 
 _READERS: Final = frozenset(("policies:read", "admin"))
+
+_Everybody = dict[tuple[str, str], wire.Able]  # by canonical id and tenant: there are namesakes
 
 
 class Rights:
@@ -60,9 +62,10 @@ class Rights:
 
     async def who_can(self, caller: Caller, request: wire.WhoCan) -> wire.AblePage:
         """Every identity that could do something on a path, by any policy or admin role.
-        Conditions are shown, not held against anything."""
+        Conditions are shown, not held against anything. Who holds a role from outside the tenant
+        is told only to callers whose own role reaches that far."""
         place = self._pages.place(
-            caller, request, "", path=request.path, permission=request.permission
+            caller, request, ["", ""], path=request.path, permission=request.permission
         )
         missing = [name for name in ("path", "permission") if name not in place.filters]
         if missing:
@@ -70,23 +73,24 @@ class Rights:
         path, permission = place.filters["path"], place.filters["permission"]
         check_path(path)
 
-        def question(db: Connection) -> list[wire.Able]:
+        def question(db: Connection) -> list[tuple[list[str], wire.Able]]:
             everybody = self._able(db, caller, path, permission)
-            behind = [able for able in everybody if able.identity_id > place.position]
-            return behind[: place.limit + 1]
+            behind = sorted(who for who in everybody if list(who) > place.position)
+            return [(list(who), everybody[who]) for who in behind[: place.limit + 1]]
 
         async def look() -> wire.AblePage:
             found = await self.gate.ask(question)
-            page = self._pages.cut(caller, place, found, lambda able: able.identity_id)
-            return wire.AblePage(path, permission, page.items, page.cursor, page.has_more)
+            page = self._pages.cut(caller, place, found, lambda entry: entry[0])
+            able = [entry[1] for entry in page.items]
+            return wire.AblePage(path, permission, able, page.cursor, page.has_more)
 
         return await self.gate.read(caller, Act("policy_read", path=path), look)
 
-    def _able(self, db: Connection, caller: Caller, path: str, permission: str) -> list[wire.Able]:
-        found: dict[str, wire.Able] = {}
+    def _able(self, db: Connection, caller: Caller, path: str, permission: str) -> _Everybody:
+        found: _Everybody = {}
 
-        def add(identity_type: str, identity_id: str, way: wire.Way) -> None:
-            able = found.setdefault(identity_id, wire.Able(identity_type, identity_id, []))
+        def add(kind: str, identity_id: str, way: wire.Way, home: str = caller.tenant) -> None:
+            able = found.setdefault((identity_id, home), wire.Able(kind, identity_id, []))
             able.via.append(way)
 
         for grant in self._bound_in(db, caller):
@@ -98,11 +102,11 @@ class Rights:
                 for member in self._directory.members(db, caller.tenant, binding.identity_id):
                     for way in _ways(grant, path, permission, binding.identity_id):
                         add(*member, way)
-        for identity_type, identity_id, role in self._directory.holders(
-            db, caller.tenant, caller.partner_id
-        ):
-            add(identity_type, identity_id, _way_by(role))
-        return [found[identity_id] for identity_id in sorted(found)]
+        holders = self._directory.holders(db, caller.tenant, caller.partner_id)
+        for home, partner, kind, identity_id, role in holders:
+            if reach.knows(caller, home, partner):
+                add(kind, identity_id, _way_by(role), home)
+        return found
 
     def _bound_in(self, db: Connection, caller: Caller) -> list[Grant]:
         """All that is bound to anybody in the tenant, policies by creation."""

@@ -13,27 +13,10 @@ from typing import Any, Final
 from scaivault.clock import DAY, HOUR, MINUTE, SECOND
 from scaivault.config import Settings
 from scaivault.crypto.aead import Damaged
-from scaivault.gate import once, outbox
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act
-from scaivault.gate.transaction import Transaction
-from scaivault.identity import tokens_store
-from scaivault.secrets import access
-from scaivault.storage.file import Connection, page_faults
+from scaivault.storage.file import page_faults
 from scaivault.vault import Vault
-
-_STEP: Final = 1000
-
-Old = Callable[[Connection, int], bool]
-Drop = Callable[[Connection, int, int], int]
-
-FORGOTTEN: Final[tuple[tuple[Old, Drop], ...]] = (
-    (once.any_old, once.forget),
-    (outbox.any_old, outbox.forget),
-    (tokens_store.any_ended, tokens_store.forget_ended),
-    (access.any_old, access.forget),
-)
-"""What is dropped when it is old enough: whether there is some; drop up to so many."""
 
 Work = Callable[[Vault, Caller], Awaitable[Any]]
 Step = Callable[[Caller], Awaitable[int]]
@@ -105,18 +88,7 @@ async def _flush(vault: Vault, _caller: Caller) -> None:
 
 
 async def _forget(vault: Vault, caller: Caller) -> int:
-    def any_old(db: Connection) -> bool:
-        return any(old(db, caller.now) for old, _ in FORGOTTEN)
-
-    def forget(tx: Transaction) -> int:
-        return sum(drop(tx.connection, caller.now, _STEP) for _, drop in FORGOTTEN)
-
-    done = 0
-    while not vault.closing and await vault.gate.ask(any_old):
-        act = Act("job_control")
-        act.extra["job"] = "forget"
-        done += await vault.gate.change(caller, act, forget)
-    return done
+    return await _until_done(vault, vault.forgetting.forget, caller)
 
 
 async def _issuer_key(vault: Vault, caller: Caller) -> None:

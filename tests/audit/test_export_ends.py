@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scaivault.audit.export_run import ExportRun
-from scaivault.clock import SECOND
+from scaivault.clock import MINUTE, SECOND
 from scaivault.storage.database import StorageFailed
 from tests.audit.exporting import exported, fill, folder, job, run, start, verify
 from tests.support.house import House
@@ -91,3 +92,21 @@ async def test_times_are_told_in_one_form(house: House) -> None:
         assert {name: shown[name] for name in told} == told
     assert (await house.get("/v1/audit/exports")).json["exports"][0]["to"] == told["to"]
     assert verify(path)["valid"]
+
+
+async def test_files_leave_the_vault_its_room(tmp_path: Path) -> None:
+    house = await House.opened(
+        tmp_path / "data", storage__min_free="900000GiB", audit__archive__type="file"
+    )
+    await house.run_jobs()
+    await fill(house)
+    started = await start(house)
+    for _ in range(8):
+        await run(house, 31 * MINUTE)
+    done = await job(house, started.json["export_id"])
+    assert (done["status"], done["error"]["reason"]) == ("failed", "storage")
+    assert "storage.min_free" in done["error"]["message"]
+    assert list(folder(house, done).parent.iterdir()) == []
+    assert not [path for path in (house.path / "archive").iterdir() if path.stat().st_size]
+    assert (await house.read("app/s1")).status == 200
+    await house.close()

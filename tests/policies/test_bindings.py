@@ -104,6 +104,8 @@ async def test_record_ids_must_be_there_and_canonical_ones_need_not(house: House
         ({"expires_at": "tomorrow"}, {"expires_at"}),
         ({"expires_at": "2031-05-09T06:30:00Z"}, {"expires_at"}),
         ({"expires_at": "2031-05-09"}, {"expires_at"}),
+        ({"expires_at": "2032-02-30"}, {"expires_at"}),
+        ({"expires_at": "9999-12-31T23:59:59-00:01"}, {"expires_at"}),
         ({"expires_in": "1h"}, {"expires_in"}),
         ({"tenant_id": "tnt_x"}, {"tenant_id"}),
     ],

@@ -150,6 +150,14 @@ async def test_conditions_that_are_none(house: House, conditions: Any, field: st
     assert (row["success"], row["extra_data"]) == (False, {"error_code": "invalid_policy"})
 
 
+async def test_a_condition_of_thousands_of_digits(house: House) -> None:
+    conditions = b'{"require_mfa":' + b"9" * 5000 + b"}"
+    given = b'{"path_pattern":"a","permissions":["read"],"conditions":' + conditions + b"}"
+    answer = await house.call("POST", POLICIES, raw=b'{"name":"x","rules":[' + given + b"]}")
+    assert (answer.status, answer.code) == (400, "invalid_policy")
+    assert answer.details == {"field": "rules[0].conditions", "reason": "value"}
+
+
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.house import House
 from tests.support.policies import PATH, POLICIES, asked, bound, policy, rule
-from tests.support.tenants import account, found_tenant
+from tests.support.tenants import account, found_partner, found_tenant
 
 GROUPS = "/v1/identity/groups"
 WHO_CAN = f"{POLICIES}/who-can"
@@ -161,8 +161,9 @@ async def test_an_unknown_identity_has_its_direct_bindings(house: House) -> None
 
 
 async def able(house: House, path: str = PATH, permission: str = "read", **query: Any) -> Any:
+    call = {name: query.pop(name) for name in ("token", "headers") if name in query}
     asked_for = {"path": path, "permission": permission, **query}
-    answer = await house.get(WHO_CAN, query=asked_for)
+    answer = await house.get(WHO_CAN, query=asked_for, **call)
     assert answer.status == 200, answer.body
     return answer.json
 
@@ -220,6 +221,54 @@ async def test_pages_of_who_can(house: House) -> None:
     cursor = (await able(house, limit=2))["cursor"]
     answer = await house.get(WHO_CAN, query={"cursor": cursor, "path": "lab/x"})
     assert answer.code == "invalid_cursor"
+
+
+def named(page: Any) -> list[tuple[str, list[str | None]]]:
+    return [(one["identity_id"], [way["role"] for way in one["via"]]) for one in page["identities"]]
+
+
+async def test_who_can_names_role_holders_as_far_as_the_asker_reaches(house: House) -> None:
+    """Nobody below learns who lives in another tenant; one who stands above sees them all."""
+    scopes = ["policies:read"]
+    foreign = await found_partner(house, "foreign")
+    outside = await found_tenant(house, "outside", foreign.id)
+    second = await found_tenant(house, "second")
+    await house.client("far", scopes, ["super_admin"], tenant=outside.id)
+    above = await house.client("above", scopes, ["partner_admin"])
+    below = await house.client("below", scopes, ["tenant_admin"], tenant=second.id)
+    plain = await house.client("plain", scopes, tenant=second.id)
+    inside: list[tuple[str, list[str | None]]] = [("sa:below", ["tenant_admin"])]
+    for token in (below, plain):
+        assert named(await able(house, token=token)) == inside
+    there = {"X-Tenant-ID": second.id}
+    partners = [
+        ("sa:above", ["partner_admin"]), ("sa:below", ["tenant_admin"]),
+        ("sa:root", ["super_admin"]),
+    ]  # fmt: skip
+    assert named(await able(house, token=above, headers=there)) == partners
+    everybody = [*partners[:2], ("sa:far", ["super_admin"]), partners[2]]
+    assert named(await able(house, headers=there)) == everybody
+    assert named(await able(house, token=above)) == [partners[0], partners[2]]
+
+
+async def test_who_can_keeps_namesakes_apart(house: House) -> None:
+    """The same name in two tenants is two identities: a binding here, a role from there."""
+    second = await found_tenant(house, "second")
+    there = {"X-Tenant-ID": second.id}
+    await bound(house, await policy(house, headers=there), "sa:root", headers=there)
+    found = await able(house, headers=there)
+    assert sorted(named(found), key=str) == [
+        ("sa:root", ["super_admin"]),
+        ("sa:root", [None]),
+    ]
+    pages = [await able(house, headers=there, limit=1)]
+    assert pages[0]["has_more"] is True
+    pages.append(
+        (await house.get(WHO_CAN, headers=there, query={"cursor": pages[0]["cursor"]})).json
+    )
+    assert [one for page in pages for one in page["identities"]] == found["identities"]
+    below = await house.client("below", ["policies:read"], tenant=second.id)
+    assert named(await able(house, token=below)) == [("sa:root", [None])]
 
 
 async def test_who_can_takes_a_path_and_a_permission(house: House) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from scaivault.clock import DAY, HOUR, MINUTE, SECOND, instant
 from scaivault.errors import Refusal
-from scaivault.identity import store
+from scaivault.identity import tokens_store
 from scaivault.storage.database import StorageFailed
 from scaivault.worker.jobs import Job
 from scaivault.worker.loop import Worker
@@ -223,7 +223,7 @@ async def test_a_use_of_a_token_is_written_down_after_a_flush_that_failed(
         raise StorageFailed("io")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "used", failing)
+        patch.setattr(tokens_store, "used", failing)
         with pytest.raises(Refusal):
             await house.vault.flush()
     await house.vault.flush()

@@ -44,7 +44,8 @@ class DestinationFailed(Exception):
 class Place:
     """``prefix``: what the names of all files begin with. ``root``: the directory that they are
     in when the kind is ``file``; ``whole``: they appear there together, as one new directory that
-    ``prefix`` names; ``again``: that directory, if it is there, is an earlier try's and replaced.
+    ``prefix`` names; ``again``: that directory, if it is there, is an earlier try's and replaced;
+    ``leave``: bytes of its disk that stay free.
     ``credentials``: the fields of the secret, never kept."""
 
     kind: str
@@ -52,6 +53,7 @@ class Place:
     root: Path | None = None
     whole: bool = False
     again: bool = False
+    leave: int = 0
     bucket: str = ""
     region: str | None = None
     endpoint: str | None = None

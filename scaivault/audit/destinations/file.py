@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -22,12 +23,13 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXE
 
 class _Whole:
     """A new directory ``name`` below ``parent`` (a descriptor): there when it is finished.
-    ``again``: one that is there was finished by a try that was cut off before that was kept."""
+    With ``again`` one that is there was finished by a try that was cut off before that was kept."""
 
-    def __init__(self, parent: int, name: str, *, again: bool) -> None:
+    def __init__(self, parent: int, name: str, place: Place) -> None:
         self._parent: Final = parent
         self._name: Final = name
-        self._again: Final = again
+        self._again: Final = place.again
+        self._leave: Final = place.leave
         self._draft: Final = f"{name}.new"
         self._at = -1
 
@@ -35,7 +37,7 @@ class _Whole:
         with _told():
             there = _is_there(self._parent, self._name)
             if there and not self._again:
-                raise FileExistsError(17, "it is there already")
+                raise FileExistsError(errno.EEXIST, "it is there already")
             # What an earlier try left; removed by descriptor, which follows no link.
             _discard(self._parent, self._draft)
             if there:
@@ -44,7 +46,7 @@ class _Whole:
             self._at = _make(self._parent, self._draft)
 
     async def put(self, name: str, pieces: AsyncIterator[bytes]) -> None:
-        await _write_file(self._at, name, pieces)
+        await _write_file(self._at, name, pieces, self._leave)
 
     async def finish(self) -> None:
         await asyncio.to_thread(self._settle)
@@ -65,9 +67,10 @@ class _Loose:
     """Files in the directory ``parent`` (a descriptor), each there when it is whole. One of the
     same name is replaced: it has the same content."""
 
-    def __init__(self, parent: int, prefix: str) -> None:
+    def __init__(self, parent: int, prefix: str, place: Place) -> None:
         self._parent: Final = parent
         self._prefix: Final = prefix
+        self._leave: Final = place.leave
 
     def start(self) -> None:
         """Nothing to prepare."""
@@ -77,7 +80,7 @@ class _Loose:
         draft = f"{name}.new"
         with contextlib.suppress(FileNotFoundError), _told(FileNotFoundError):
             os.unlink(draft, dir_fd=self._parent)
-        await _write_file(self._parent, draft, pieces)
+        await _write_file(self._parent, draft, pieces, self._leave)
         with _told():
             await asyncio.to_thread(_rename, self._parent, draft, name)
 
@@ -96,7 +99,7 @@ async def opened(place: Place) -> AsyncIterator[_Whole | _Loose]:
     prefix = place.prefix.removesuffix("/") if place.whole else place.prefix
     *directories, name = prefix.split("/")
     with _descended(place.root, directories) as parent:
-        made = _Whole(parent, name, again=place.again) if place.whole else _Loose(parent, name)
+        made = (_Whole if place.whole else _Loose)(parent, name, place)
         try:
             await asyncio.to_thread(made.start)
             yield made
@@ -147,22 +150,30 @@ def _rename(at: int, old: str, new: str) -> None:
     os.fsync(at)
 
 
-async def _write_file(at: int, name: str, pieces: AsyncIterator[bytes]) -> None:
+async def _write_file(at: int, name: str, pieces: AsyncIterator[bytes], leave: int) -> None:
     with _told():
         descriptor = os.open(name, _NEW, 0o600, dir_fd=at)
     try:
         async for piece in pieces:
-            await asyncio.to_thread(_write, descriptor, piece)
+            await asyncio.to_thread(_write, descriptor, piece, leave)
         await asyncio.to_thread(_sync, descriptor)
     finally:
         os.close(descriptor)
 
 
-def _write(descriptor: int, piece: bytes) -> None:
+def _write(descriptor: int, piece: bytes, leave: int) -> None:
     rest = memoryview(piece)
     with _told():
+        _check_room(descriptor, len(piece) + leave)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
+
+
+def _check_room(descriptor: int, needed: int) -> None:
+    """The vault's own file is on the same disk: it could not even write that this one failed."""
+    disk = os.fstatvfs(descriptor)
+    if disk.f_bavail * disk.f_frsize < needed:
+        raise OSError(errno.ENOSPC, "less than storage.min_free of its disk would stay free")
 
 
 def _sync(descriptor: int) -> None:
