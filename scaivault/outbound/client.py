@@ -3,7 +3,9 @@ redirects, TLS from 1.2 on, certificates checked by name against the host's root
 
 from __future__ import annotations
 
+import contextlib
 import ssl
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import httpx
@@ -11,6 +13,7 @@ import httpx
 from scaivault.outbound.addresses import AddressRefused
 from scaivault.outbound.guard import Guard, Unresolved
 from scaivault.outbound.targets import parse_target
+from scaivault.wire.addresses import Address
 
 
 class PinnedTransport(httpx.AsyncBaseTransport):
@@ -27,41 +30,53 @@ class PinnedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
             target = parse_target(str(request.url))
-            address = (await self._guard.addresses(target))[0]
+            addresses = await self._guard.addresses(target)
         except (ValueError, AddressRefused) as refused:
             raise httpx.UnsupportedProtocol(str(refused), request=request) from refused
         except Unresolved as fault:
             raise httpx.ConnectError(str(fault), request=request) from fault
-        pinned = httpx.Request(
-            request.method,
-            request.url.copy_with(host=str(address)),
-            headers=request.headers,
-            stream=request.stream,
-            extensions={**request.extensions, "sni_hostname": target.host},
-        )
-        pool = self._pools.get(target.host)
+        pool = self._pool(target.host)
+        *others, last = (_pinned(request, target.host, address) for address in addresses)
+        for pinned in others:
+            with contextlib.suppress(httpx.ConnectError):  # nothing was sent yet
+                return await pool.handle_async_request(pinned)
+        return await pool.handle_async_request(last)
+
+    def _pool(self, host: str) -> httpx.AsyncHTTPTransport:
+        pool = self._pools.get(host)
         if pool is None:
-            pool = self._pools[target.host] = httpx.AsyncHTTPTransport(
+            pool = self._pools[host] = httpx.AsyncHTTPTransport(
                 verify=self._context, trust_env=False
             )
-        return await pool.handle_async_request(pinned)
+        return pool
 
     async def aclose(self) -> None:
         for pool in self._pools.values():
             await pool.aclose()
 
 
-def tls_context() -> ssl.SSLContext:
-    """The host's roots, TLS 1.2 or newer."""
-    context = ssl.create_default_context()
+def _pinned(request: httpx.Request, host: str, address: Address) -> httpx.Request:
+    return httpx.Request(
+        request.method,
+        request.url.copy_with(host=str(address)),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": host},
+    )
+
+
+def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """The host's roots, or those of a file instead; TLS 1.2 or newer."""
+    context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
-def client(guard: Guard, *, seconds: float) -> httpx.AsyncClient:
-    """For one task; close it afterwards. ``seconds``: for each step of a request."""
+def client(guard: Guard, *, seconds: float, ca_file: Path | None = None) -> httpx.AsyncClient:
+    """For one task; close it afterwards. ``seconds``: for each step of a request. ``ca_file``:
+    roots instead of the host's."""
     return httpx.AsyncClient(
-        transport=PinnedTransport(guard, tls_context()),
+        transport=PinnedTransport(guard, tls_context(ca_file)),
         timeout=seconds,
         trust_env=False,
         follow_redirects=False,
