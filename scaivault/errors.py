@@ -104,6 +104,7 @@ class Refusal(Exception):
         self.message: Final = message
         self.details: Final = details
         self.recorded = False  # the ledger knows of it
+        self.notes: dict[str, object] = {}  # for its ledger row alone
 
     def __repr__(self) -> str:
         return f"Refusal({self.code!r}, {self.message!r})"

@@ -30,6 +30,8 @@ from scaivault.gate.outbox import Outbox
 from scaivault.identity.accounts import Accounts
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.directory import Directory
+from scaivault.identity.foreign import Foreign, KeySets
+from scaivault.identity.foreign import store as foreign_tokens
 from scaivault.identity.grants import Grants
 from scaivault.identity.groups import Groups
 from scaivault.identity.issuer import Issuer
@@ -95,8 +97,13 @@ class Vault:
         self.issuer: Final = Issuer(
             local.issuer, local.token_ttl * SECOND, local.key_rotation * SECOND
         )
+        guard = Guard(_allowance(settings))
+        refresh = settings.identity.jwks_refresh * SECOND
+        self.key_sets: Final = KeySets(clock, guard, refresh)
+        foreign = Foreign(self.gate, self.tenancy, settings.identity, self.key_sets)
         within = (self.gate, self.keyring, self.tenancy, self.issuer)
-        self.authentication: Final = Authentication(*within)
+        self.authentication: Final = Authentication(*within, foreign)
+        self.key_sets.on_dropped = self.authentication.forget
         self.grants: Final = Grants(*within)
         self.tokens: Final = Tokens(self.gate, self.tenancy, self.authentication)
         self.published: Final = Published(self.issuer, settings.server.base_url)
@@ -126,7 +133,6 @@ class Vault:
         self.audit: Final = Audit(self.gate, self.ledger, self.keyring.vault_id, self.cursors)
         self.audit_index: Final = Index(self.gate, self.ledger)
         self.trails: Final = Trails(self.gate, self.cursors, self.keyring.vault_id, ever_known)
-        guard = Guard(_allowance(settings))
         lend = Lending(self.gate, self.values)
         self.exports: Final = Exports(self.gate, self.ledger, self.cursors, guard, ever_known)
         self.export_run: Final = ExportRun(
@@ -171,6 +177,7 @@ class Vault:
                 Old(once.any_old, once.forget),
                 Old(outbox.any_old, outbox.forget),
                 Old(any_ended, forget_ended),
+                Old(foreign_tokens.any_over, foreign_tokens.forget_over),
                 Old(access.any_old, access.forget),
             ),
         )

@@ -16,6 +16,7 @@ from scaivault.gate.caller import Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import groups_store, model, subjects, tokens_store
+from scaivault.identity.foreign import Foreign, jwt
 from scaivault.identity.issuer import SKEW, Issuer
 from scaivault.identity.model import Subject, Token
 from scaivault.seal.keyring import Keyring
@@ -42,11 +43,14 @@ class _Held(NamedTuple):
 class Authentication:
     """One per open vault."""
 
-    def __init__(self, gate: Gate, keyring: Keyring, tenancy: Tenancy, issuer: Issuer) -> None:
+    def __init__(
+        self, gate: Gate, keyring: Keyring, tenancy: Tenancy, issuer: Issuer, foreign: Foreign
+    ) -> None:
         self.gate: Final = gate
         self._keyring: Final = keyring
         self._tenancy: Final = tenancy
         self._issuer: Final = issuer
+        self.foreign: Final = foreign
         self._salt: Final = os.urandom(32)
         self._known: dict[bytes, tuple[Principal, int]] = {}
         self._changes = 0
@@ -64,9 +68,11 @@ class Authentication:
         known = self._known.get(name)
         if known is None:
             known = await self._remember(token, name, now)
+        if now >= known[1]:  # over; or of an outside issuer, and due to be checked anew
+            self._known.pop(name, None)
+            known = await self._remember(token, name, now)
         principal, ends = known
         if now >= ends:
-            self._known.pop(name, None)
             raise Refusal("token_expired", "this token is over; get a new one")
         self.used[principal.token_id] = (principal, now)
         return principal
@@ -98,6 +104,9 @@ class Authentication:
         return principal, principal.expires_at
 
     async def _issued(self, token: str, now: int) -> tuple[Principal, int]:
+        unverified = jwt.parse(token)
+        if unverified.issuer != self._issuer.name:
+            return await self.foreign.authenticate(unverified, now)
         claims = self._issuer.verify(token, now)
         principal = self.principal(
             await self.gate.ask(lambda db: _held(db, tokens_store.token_by_id(db, claims.token_id)))

@@ -37,6 +37,7 @@ SCOPES: Final = (
 )
 PAT: Final = "personal_access_token"
 CLIENT_CREDENTIALS: Final = "client_credentials"
+USER_SESSION: Final = "user_session"
 ACTIVE: Final = "ACTIVE"
 CREDENTIALS_MAX: Final = 5
 
@@ -75,7 +76,10 @@ class Account(NamedTuple):
         return rank(self.roles)
 
     def within(self, scopes: Iterable[str]) -> frozenset[str]:
-        """Those of a token's scopes that count: no token goes beyond its account."""
+        """Those of a token's scopes that count: no token goes beyond an account of our own; an
+        outside issuer says in each token what it may."""
+        if self.issuer != LOCAL:
+            return frozenset(scopes)
         return frozenset(self.scopes).intersection(scopes)
 
 
@@ -179,6 +183,15 @@ def check_roles(roles: list[str]) -> tuple[str, ...]:
 def paths_info(lists: tuple[tuple[str, ...], ...]) -> list[str] | None:
     """A token's lists of globs as one list: the narrowest, which was added last, comes first."""
     return [glob for globs in reversed(lists) for glob in globs] or None
+
+
+def foreign_token(principal: Principal) -> Token:
+    """What would be the row of an outside issuer's token, which has none; by its issuer's name."""
+    return Token(
+        principal.token_id, principal.token_kind, principal.tenant_id, principal.identity_id,
+        principal.issuer, tuple(sorted(principal.scopes)), None, principal.issued_at,
+        principal.expires_at, mfa_verified_at=principal.mfa_verified_at,
+    )  # fmt: skip
 
 
 def token_info(token: Token, now: int) -> wire.TokenInfo:

@@ -55,6 +55,9 @@ class Tokens:
             row = self._reachable(tx.connection, caller, request.id)
             _check_owner(tx, caller, row)
             tx.concern(*self._tenancy.places(row.tenant_id))
+            principal = holder(caller)
+            if row.id == principal.token_id and principal.issuer != model.LOCAL:
+                self._authentication.foreign.revoke(tx, principal)
             tokens_store.revoke_token(tx, row.id)
             tx.note(token_id=row.id)
             tx.extra["for"] = row.identity_id
@@ -66,6 +69,8 @@ class Tokens:
         """A token that the caller may see: his own, or with ``identity:admin`` and the rank in its
         tenant another's. Anything else is simply not there."""
         principal = holder(caller)
+        if token_id in {"self", principal.token_id} and principal.issuer != model.LOCAL:
+            return model.foreign_token(principal)
         row = tokens_store.token_by_id(db, principal.token_id if token_id == "self" else token_id)
         if row is not None:
             scope = not principal.scopes.isdisjoint(("identity:admin", "admin"))

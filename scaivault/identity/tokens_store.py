@@ -59,8 +59,9 @@ _END: Final = (
 
 
 def revoke_token(tx: Transaction, token_id: str) -> int:
-    """A token and those made from it; how many were live."""
-    return tx.execute(_END.format(whose="id = :id"), {"now": tx.now, "id": token_id})
+    """A token, which may have no row, and those made from it; how many were live."""
+    whose = "id = :id OR parent_id = :id"
+    return tx.execute(_END.format(whose=whose), {"now": tx.now, "id": token_id})
 
 
 def revoke_all(tx: Transaction, tenant: str, identity: str) -> int:

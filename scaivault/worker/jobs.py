@@ -96,6 +96,11 @@ async def _issuer_key(vault: Vault, caller: Caller) -> None:
         await vault.gate.change(caller, Act("key_rotate"), vault.issuer.rotate)
 
 
+async def _key_sets(vault: Vault, _caller: Caller) -> None:
+    """Of outside issuers; one that cannot be reached is tried again the next time."""
+    await vault.key_sets.refresh()
+
+
 async def _idle_keys(vault: Vault, caller: Caller) -> int:
     return vault.keyring.expire(caller.now)
 
@@ -133,6 +138,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("idle-keys", "seal", _idle_keys, lambda _: MINUTE),
     Job("idle-rules", "policies", _idle_rules, lambda s: s.policies.cache_ttl * SECOND),
     Job("issuer-key", "identity", _issuer_key, lambda _: HOUR),
+    Job("key-sets", "identity-sync", _key_sets, lambda s: s.identity.jwks_refresh * SECOND),
     Job("purge", "purge", _purge, lambda _: HOUR),
     Job("rewrap", "rewrap", _rewrap, lambda _: 2 * SECOND),
     Job("scrub", "scrub", _scrub, lambda s: s.storage.scrub_interval * SECOND, kept=True),

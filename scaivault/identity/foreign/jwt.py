@@ -6,8 +6,7 @@ the seventh; the issuer and its key come in between (``issuers``, ``key_sets``).
 from __future__ import annotations
 
 import json
-import math
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
 from jwt.algorithms import get_default_algorithms
 
@@ -15,6 +14,7 @@ from scaivault.clock import DAY, SECOND
 from scaivault.crypto.signing import from_base64url
 from scaivault.errors import Refusal
 from scaivault.identity.foreign.keys import ALGORITHMS, Key
+from scaivault.wire import strict
 
 LONGEST: Final = 8 * 1024
 KID_LONGEST: Final = 256
@@ -133,39 +133,13 @@ def _instant(seconds: object) -> int:
     return int(seconds * SECOND)
 
 
-# -- JSON --------------------------------------------------------------------------------------
-
-
 def _object(part: str) -> dict[str, Any]:
-    """The JSON object in one part of a token. Names are unique (RFC 7515 section 4): of two with
-    the same name another reader might take the other one."""
+    """The JSON object in one part of a token, read as strictly as a request's body: of two members
+    with the same name (RFC 7515 section 4) another reader might take the other one."""
     try:
-        found = json.loads(
-            from_base64url(part).decode(),
-            object_pairs_hook=_members,
-            parse_constant=_no_number,
-            parse_float=_finite,
-        )
-    except (ValueError, RecursionError):
+        found = json.loads(strict.check(from_base64url(part)))
+    except (Refusal, ValueError):  # also numbers of thousands of digits
         raise refused() from None
     if not isinstance(found, dict):
         raise refused()
     return found
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name stands twice")
-    return members
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("too large a number")
-    return number
-
-
-def _no_number(_text: str) -> NoReturn:
-    raise ValueError("not a number of JSON")

@@ -1,0 +1,51 @@
+"""The issuers of the configuration, found by the ``iss`` of a token."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from typing import Final, NamedTuple
+
+from scaivault.config.identity import Issuer as Settings
+from scaivault.identity.foreign import claims
+from scaivault.identity.foreign.jwt import Accepted, Unverified
+from scaivault.identity.foreign.key_sets import Source
+
+PLACEHOLDER: Final = "{tenant_id}"
+
+
+class Found(NamedTuple):
+    """A configured issuer as one token names it."""
+
+    settings: Settings
+    source: Source
+    accepted: Accepted
+
+
+class Issuers:
+    """``skew``: how far clocks may be apart, in microseconds."""
+
+    def __init__(self, configured: Iterable[Settings], skew: int) -> None:
+        listed = tuple(configured)
+        self._skew: Final = skew
+        self._exact: Final = {one.issuer: one for one in listed if PLACEHOLDER not in one.issuer}
+        self._patterns: Final = tuple(one for one in listed if PLACEHOLDER in one.issuer)
+
+    def of(self, token: Unverified, tenants: Container[str]) -> Found | None:
+        """Check 2: the issuer whose name the token has, byte for byte. A name with a placeholder
+        is one with the token's own tenant in its place, which must be one of ``tenants``: no
+        token makes the vault call an address of its own making."""
+        exact = self._exact.get(token.issuer)
+        if exact is not None:
+            return self._found(exact, token.issuer)
+        for one in self._patterns:
+            tenant = claims.tenant(one, token.claims)
+            if tenant in tenants and one.issuer.replace(PLACEHOLDER, str(tenant)) == token.issuer:
+                return self._found(one, token.issuer)
+        return None
+
+    def _found(self, settings: Settings, issuer: str) -> Found:
+        url = settings.jwks_url
+        # One key set for all tenants is fetched once; else each tenant's issuer tells its own.
+        source = Source(settings.issuer if url else issuer, url, ca_file=settings.ca_file)
+        accepted = Accepted(issuer, settings.algorithms, settings.audience, self._skew)
+        return Found(settings, source, accepted)

@@ -1,0 +1,89 @@
+"""The rows about tokens of outside issuers, and what such a token needs to know of others."""
+
+from __future__ import annotations
+
+import json
+from typing import Final, NamedTuple
+
+from scaivault.gate.transaction import Transaction
+from scaivault.storage.file import Connection
+
+
+class Pin(NamedTuple):
+    """Whom an issuer meant by an identity when it first named it, and when that was."""
+
+    subject: str
+    since: int
+
+
+# -- revoked tokens ----------------------------------------------------------------------------
+
+
+def is_revoked(db: Connection, token_id: str) -> bool:
+    found = db.execute("SELECT 1 FROM foreign_revoked WHERE id = :id", {"id": token_id})
+    return found.fetchone() is not None
+
+
+def revoke(tx: Transaction, token_id: str, until: int) -> None:
+    """``until``: when the token is over by itself."""
+    tx.execute(
+        "INSERT INTO foreign_revoked (id, expires_at) VALUES (:id, :until) ON CONFLICT DO NOTHING",
+        {"id": token_id, "until": until},
+    )
+
+
+def any_over(db: Connection, now: int) -> bool:
+    found = db.execute("SELECT 1 FROM foreign_revoked WHERE expires_at <= :now LIMIT 1", (now,))
+    return found.fetchone() is not None
+
+
+def forget_over(db: Connection, now: int, at_most: int) -> int:
+    return db.execute(
+        "DELETE FROM foreign_revoked WHERE id IN (SELECT id FROM foreign_revoked"
+        " WHERE expires_at <= ? LIMIT ?)",
+        (now, at_most),
+    ).rowcount
+
+
+# -- subjects ----------------------------------------------------------------------------------
+
+
+def pin(db: Connection, tenant: str, identity: str, iss: str) -> Pin | None:
+    row = db.execute(
+        "SELECT subject, since FROM foreign_subject"
+        " WHERE tenant_id = :tenant AND identity_id = :identity AND iss = :iss",
+        {"tenant": tenant, "identity": identity, "iss": iss},
+    ).fetchone()
+    return None if row is None else Pin._make(row)
+
+
+def put_pin(tx: Transaction, tenant: str, identity: str, iss: str, subject: str) -> None:
+    tx.execute(
+        "INSERT INTO foreign_subject (tenant_id, identity_id, iss, subject, since)"
+        " VALUES (:tenant, :identity, :iss, :subject, :now)"
+        " ON CONFLICT (tenant_id, identity_id, iss) DO UPDATE SET"
+        " subject = excluded.subject, since = excluded.since",
+        {"tenant": tenant, "identity": identity, "iss": iss, "subject": subject, "now": tx.now},
+    )
+
+
+# -- groups ------------------------------------------------------------------------------------
+
+_CLAIMED: Final = (
+    "WITH RECURSIVE claimed (identity_id) AS (SELECT value FROM json_each(:claimed)),"
+    " above (identity_id, parent_id) AS ("
+    "SELECT g.identity_id, g.parent_id FROM claimed c JOIN identity_group g"
+    " ON g.tenant_id = :tenant AND g.identity_id = c.identity_id AND g.deleted_at IS NULL"
+    " UNION SELECT g.identity_id, g.parent_id FROM above JOIN identity_group g"
+    " ON g.id = above.parent_id)"
+    " SELECT identity_id FROM above"
+    " UNION SELECT c.identity_id FROM claimed c WHERE NOT EXISTS (SELECT 1 FROM identity_group g"
+    " WHERE g.tenant_id = :tenant AND g.identity_id = c.identity_id)"
+)
+
+
+def with_parents(db: Connection, tenant: str, claimed: tuple[str, ...]) -> list[str]:
+    """Groups by canonical id and all above them. One that was deleted here is none; one that is
+    not known here yet is only itself."""
+    rows = db.execute(_CLAIMED, {"tenant": tenant, "claimed": json.dumps(claimed)})
+    return [identity_id for (identity_id,) in rows]

@@ -1,0 +1,2 @@
+-- Second factors of local users.
+SELECT 1;
