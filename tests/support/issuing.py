@@ -109,9 +109,11 @@ class Provider:
 
     # -- what it answers -----------------------------------------------------------------------
 
-    def answer(self, path: str, body: Any, status: int = 200, **headers: str) -> None:
+    def answer(
+        self, path: str, body: Any, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.answers[path] = status, headers, raw
+        self.answers[path] = status, dict(headers or {}), raw
 
     def publish(self, *keys: Mapping[str, Any]) -> None:
         self.answer(KEYS, {"keys": list(keys)})
@@ -163,4 +165,8 @@ class Provider:
         return {name: value for name, value in {**usual, **changed}.items() if value is not None}
 
     def token(self, **changed: Any) -> str:
-        return sealed(self.header(), self.claims(**changed), self.key)
+        return self.sealed(self.claims(**changed))
+
+    def sealed(self, claims: Any) -> str:
+        """A token over any payload."""
+        return sealed(self.header(), claims, self.key)

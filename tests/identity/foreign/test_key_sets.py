@@ -1,0 +1,210 @@
+"""Fetching keys: how often, from where, and from whom what is believed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scaivault.clock import MINUTE, SECOND
+from scaivault.errors import Refusal
+from scaivault.identity.foreign import KeySets, Source, key_sets
+from scaivault.identity.foreign.key_sets import Unreachable
+from scaivault.outbound import Allowance, Guard
+from tests.identity.foreign.asking import code
+from tests.identity.foreign.conftest import Open
+from tests.support.house import House
+from tests.support.issuing import DISCOVERY, KEYS, Provider, jwk
+
+
+@pytest.fixture
+def sets(provider: Provider) -> KeySets:
+    return KeySets(provider.clock, Guard(Allowance()), 10 * MINUTE)
+
+
+async def found(sets: KeySets, source: Source, kid: str = "one") -> str:
+    """``key``, ``none`` or why no set came."""
+    try:
+        key = await sets.key(source, kid, "ES256")
+    except Refusal as refusal:
+        return {"token_invalid": "none"}[refusal.code]
+    except Unreachable as fault:
+        return str(fault)
+    assert key.kid == kid
+    return "key"
+
+
+# -- how often ---------------------------------------------------------------------------------
+
+
+async def test_keys_are_fetched_once(house: House, provider: Provider) -> None:
+    tokens = [provider.token(jti=str(n)) for n in range(10)]
+    assert set(await asyncio.gather(*(code(house, token) for token in tokens))) == {"ok"}
+    assert provider.calls == [DISCOVERY, KEYS]
+
+
+async def test_a_flood_of_unknown_key_ids_makes_one_call_in_thirty_seconds(
+    house: House, provider: Provider
+) -> None:
+    assert await code(house, provider.token()) == "ok"
+
+    async def flood() -> int:
+        before = provider.calls.count(KEYS)
+        tokens = [provider.sealed(provider.claims()) for _ in range(20)]
+        real, provider.kid = provider.kid, "x"
+        tokens += [provider.token(jti=f"f{n}") for n in range(20)]
+        provider.kid = real
+        await asyncio.gather(*(code(house, token) for token in tokens))
+        return provider.calls.count(KEYS) - before
+
+    assert await flood() == 1
+    provider.clock.advance(30 * SECOND - 1)
+    assert await flood() == 0
+    provider.clock.advance(1)
+    assert await flood() == 1
+
+
+async def test_a_new_key_counts_from_its_first_token(house: House, provider: Provider) -> None:
+    assert await code(house, provider.token()) == "ok"
+    provider.rotate("two")
+    assert await code(house, provider.token(jti="new")) == "ok"
+
+
+async def test_an_issuer_that_is_away_is_asked_once_in_thirty_seconds(
+    house: House, provider: Provider
+) -> None:
+    provider.answer(DISCOVERY, {}, 503)
+    for _ in range(5):
+        assert await code(house, provider.token()) == "token_invalid"
+    assert provider.calls == [DISCOVERY]
+    provider.answer(DISCOVERY, {"issuer": provider.url, "jwks_uri": provider.url + KEYS})
+    provider.clock.advance(30 * SECOND)
+    assert await code(house, provider.token()) == "ok"
+
+
+# -- from where --------------------------------------------------------------------------------
+
+
+async def test_the_configured_address_comes_before_discovery(
+    opened: Open, provider: Provider
+) -> None:
+    house = await opened(jwks_url=provider.url + KEYS)
+    assert await code(house, provider.token()) == "ok"
+    assert provider.calls == [KEYS]
+
+
+async def test_a_set_that_is_given_is_never_fetched(sets: KeySets, provider: Provider) -> None:
+    text = json.dumps({"keys": [jwk(provider.key, "one")]})
+    source = Source(provider.url, jwks=text)
+    assert await found(sets, source) == "key"
+    assert await found(sets, source, "two") == "none"
+    assert provider.calls == []
+
+
+async def test_what_a_tenant_names_is_called_only_where_the_guard_allows(
+    provider: Provider,
+) -> None:
+    source = Source(provider.url, guarded=True)
+    strict = KeySets(provider.clock, Guard(Allowance()), MINUTE)
+    assert await found(strict, source) == "no key set of this issuer is known"
+    assert provider.calls == []
+    loopback = Guard(Allowance(key_sets._ANYWHERE.networks))
+    assert await found(KeySets(provider.clock, loopback, MINUTE), source) == "key"
+
+
+async def test_metadata_addresses_are_never_called(sets: KeySets) -> None:
+    for host in ("169.254.169.254", "[fd00:ec2::254]", "0.0.0.0"):
+        assert await found(sets, Source(f"http://{host}")) == "no key set of this issuer is known"
+
+
+# -- what is believed --------------------------------------------------------------------------
+
+
+async def _outcome(provider: Provider, url: str | None = None) -> str:
+    sets = KeySets(provider.clock, Guard(Allowance()), MINUTE)
+    return await found(sets, Source(provider.url, url))
+
+
+async def test_discovery_documents_that_do_not_count(provider: Provider) -> None:
+    good = {"issuer": provider.url, "jwks_uri": provider.url + KEYS}
+    bad: list[Any] = [
+        {**good, "issuer": provider.url + "/"},
+        {**good, "issuer": "https://other.example"},
+        {**good, "issuer": None},
+        {**good, "jwks_uri": None},
+        {**good, "jwks_uri": "file:///etc/passwd"},
+        {**good, "jwks_uri": "http://user@127.0.0.1/keys"},
+        {**good, "jwks_uri": "//127.0.0.1/keys"},
+        {**good, "jwks_uri": "http://169.254.169.254/keys"},
+        [good], "x", b"", b"{", b"[" * 100_000, b'{"x":' * 50_000,
+    ]  # fmt: skip
+    for document in bad:
+        provider.answer(DISCOVERY, document)
+        assert await _outcome(provider) == "no key set of this issuer is known", document
+    provider.answer(DISCOVERY, {**good, "more": {"deep": [1, 2]}})
+    assert await _outcome(provider) == "key"
+
+
+async def test_key_sets_that_do_not_count(provider: Provider) -> None:
+    one = jwk(provider.key, "one")
+    bad: list[Any] = [
+        [one], {"keys": one}, {}, "x", b"", b"{", b"[" * 500_000,
+        {"keys": [one] * 101},
+        {"keys": [one], "pad": "x" * 1024 * 1024},
+    ]  # fmt: skip
+    for document in bad:
+        provider.answer(KEYS, document)
+        assert await _outcome(provider) == "no key set of this issuer is known", str(document)[:80]
+    provider.answer(KEYS, {"keys": [jwk(provider.key, str(n)) for n in range(99)] + [one]})
+    assert await _outcome(provider) == "key"
+    provider.publish()
+    assert await _outcome(provider) == "none"
+
+
+async def test_answers_that_lead_elsewhere_or_are_none(provider: Provider) -> None:
+    good = provider.answers[KEYS][2]
+    for status in (301, 302, 307, 308):
+        provider.answer("/moved", good)
+        provider.answer(KEYS, b"", status, {"location": provider.url + "/moved"})
+        assert await _outcome(provider) == "no key set of this issuer is known"
+    for status in (201, 204, 206, 401, 404, 500):
+        provider.answer(KEYS, good, status)
+        assert await _outcome(provider) == "no key set of this issuer is known"
+    provider.answer(KEYS, good, 200, {"content-encoding": "gzip"})
+    assert await _outcome(provider) == "key"  # as it was sent: nothing is unpacked
+    assert "/moved" not in provider.calls
+
+
+async def test_a_slow_issuer_is_not_waited_for(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_sets, "SECONDS", 0.05)
+    provider.hangs = True
+    assert await _outcome(provider) == "no key set of this issuer is known"
+
+
+async def test_a_bad_answer_leaves_the_last_good_set(sets: KeySets, provider: Provider) -> None:
+    source = Source(provider.url)
+    assert await found(sets, source) == "key"
+    for bad in (b"{", b'{"keys": 7}'):
+        provider.answer(KEYS, bad)
+        assert await sets.refresh() == 1
+        assert await found(sets, source) == "key"
+
+
+async def test_a_certificate_file_that_is_not_there_is_no_way_in(
+    sets: KeySets, tmp_path: Path
+) -> None:
+    source = Source("https://127.0.0.1:1", ca_file=tmp_path / "none.pem")
+    assert await found(sets, source) == "no key set of this issuer is known"
+
+
+async def test_what_nobody_asks_for_is_forgotten(sets: KeySets, provider: Provider) -> None:
+    clock = provider.clock
+    assert await found(sets, Source(provider.url)) == "key"
+    clock.advance(24 * 60 * MINUTE)
+    assert await sets.refresh() == 0
+    assert len(provider.calls) == 2
