@@ -22,3 +22,12 @@ async def whoami(house: House, token: str) -> dict[str, Any]:
     answer = await house.get("/v1/auth/whoami", token=token)
     assert answer.status == 200, answer.body
     return answer.json  # type: ignore[no-any-return]
+
+
+async def reopened(house: House, *issuers: dict[str, Any]) -> None:
+    """A vault that was closed starts again with these issuers."""
+    house.settings = House.configured(
+        house.path, rate_limits__enabled=False, identity__issuers=list(issuers)
+    )
+    house._start()
+    assert (await house.unseal()).status == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scaivault.clock import SECOND, instant
-from tests.identity.foreign.asking import code, codes, whoami
+from tests.identity.foreign.asking import code, codes, reopened, whoami
 from tests.identity.foreign.conftest import Open
 from tests.support.house import House
 from tests.support.issuing import Provider
@@ -298,10 +298,5 @@ async def _group(house: House, name: str, **more: Any) -> dict[str, Any]:
 async def _again(house: House, provider: Provider, **fields: Any) -> House:
     """The same vault, configured otherwise."""
     await house.close()
-    issuers = [{"name": "corp", "issuer": provider.url, **fields}]
-    house.settings = House.configured(
-        house.path, rate_limits__enabled=False, identity__issuers=issuers
-    )
-    house._start()
-    assert (await house.unseal()).status == 200
+    await reopened(house, {"name": "corp", "issuer": provider.url, **fields})
     return house
