@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from bench import (
+    authenticate,
     batch,
     decide,
     growth,
@@ -26,6 +27,7 @@ ROWS = {
     "write": write.run,
     "batch": batch.run,
     "listing": listing.run,
+    "authenticate": authenticate.run,
     "decide": decide.run,
     "unseal": unseal.run,
     "memory": memory.run,
