@@ -79,6 +79,8 @@ def _identity(settings: Settings, refuse: Refuse) -> None:
     addresses = [issuer.issuer for issuer in identity.issuers]
     if len(set(addresses)) < len(addresses):
         refuse("identity.issuers", "must have different issuer values")
+    if (identity.local.issuer or str(settings.server.base_url)) in addresses:
+        refuse("identity.issuers", "must not hold the vault's own issuer")
     for issuer in identity.issuers:
         rest = issuer.issuer.replace("{tenant_id}", "", 1)
         if "{" in rest or "}" in rest:

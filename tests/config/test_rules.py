@@ -85,6 +85,7 @@ A = "{name: a, issuer: 'https://a'}"
         ("identity: {issuers: [{name: local, issuer: 'https://a'}]}", "none of them local"),
         (f"identity: {{issuers: [{A}, {{name: b, issuer: 'https://a'}}]}}", "different issuer"),
         ("identity: {issuers: [{name: a, issuer: 'https://{x}/'}]}", "a: issuer may hold"),
+        (f"identity: {{local: {{issuer: 'https://a'}}, issuers: [{A}]}}", "the vault's own issuer"),
         ("audit: {archive: {type: s3}}", "audit.archive.bucket is required"),
         ("audit: {archive: {type: file, prefix: ../out/}}", "audit.archive.prefix must be of"),
         ("audit: {archive: {type: file, prefix: a/../../b}}", "audit.archive.prefix must be of"),
