@@ -100,9 +100,9 @@ class Vault:
         guard = Guard(_allowance(settings))
         refresh = settings.identity.jwks_refresh * SECOND
         self.key_sets: Final = KeySets(clock, guard, refresh)
-        foreign = Foreign(self.gate, self.tenancy, settings.identity, self.key_sets)
+        self.foreign: Final = Foreign(self.gate, self.tenancy, settings.identity, self.key_sets)
         within = (self.gate, self.keyring, self.tenancy, self.issuer)
-        self.authentication: Final = Authentication(*within, foreign)
+        self.authentication: Final = Authentication(*within, self.foreign)
         self.key_sets.on_dropped = self.authentication.forget
         self.grants: Final = Grants(*within)
         self.tokens: Final = Tokens(self.gate, self.tenancy, self.authentication)

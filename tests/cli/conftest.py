@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import ipaddress
 import json
 import logging
 import os
 import pty
 import select
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -23,13 +20,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from scaivault.cli.main import scaivault
-from scaivault.clock import SECOND, SystemClock
+from tests.support.certificates import self_signed
 
 
 @dataclass
@@ -145,22 +138,7 @@ def unix_server(tmp_path: Path) -> Iterator[Canned]:
 @pytest.fixture
 def tls_server(tmp_path: Path) -> Iterator[tuple[Canned, Path]]:
     """A server with a certificate of its own; the path is the PEM file to trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    today = datetime.datetime.fromtimestamp(SystemClock().now() / SECOND, datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    trusted, both = tmp_path / "ca.pem", tmp_path / "server.pem"
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    trusted.write_bytes(pem)
-    both.write_bytes(pem + _private(key))
+    context, trusted = self_signed(tmp_path)
 
     class TlsServer(ThreadingHTTPServer):
         def handle_error(self, *_: Any) -> None:
@@ -168,20 +146,10 @@ def tls_server(tmp_path: Path) -> Iterator[tuple[Canned, Path]]:
 
     canned = Canned()
     http = TlsServer(("127.0.0.1", 0), handler_for(canned))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
     http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
     canned.url = f"https://127.0.0.1:{http.server_address[1]}"
     with running(http):
         yield canned, trusted
-
-
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
@@ -76,9 +77,10 @@ class Provider:
     """``answers``: path -> (status, headers, body), for a test to change; ``calls``: what was
     asked for. Reachable while it runs: ``async with``."""
 
-    def __init__(self, clock: FakeClock, tenant: str = "") -> None:
+    def __init__(self, clock: FakeClock, tls: ssl.SSLContext | None = None) -> None:
         self.clock = clock
-        self.tenant = tenant
+        self.tenant = ""
+        self._tls: Final = tls
         self.key: Private = ec.generate_private_key(ec.SECP256R1())
         self.kid = "one"
         self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
@@ -89,9 +91,11 @@ class Provider:
         self._port = 0
 
     async def start(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", self._port, ssl=self._tls
+        )
         self._port = self._server.sockets[0].getsockname()[1]
-        self.url = self.url or f"http://127.0.0.1:{self._port}"
+        self.url = self.url or f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
         if not self.answers:
             self.publish(jwk(self.key, self.kid))
             self.answer(DISCOVERY, {"issuer": self.url, "jwks_uri": self.url + KEYS})

@@ -11,7 +11,7 @@ from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import names, store, users_store
 from scaivault.identity.foreign.claims import Meant
-from scaivault.identity.foreign.store import put_pin
+from scaivault.identity.foreign.store import put_subject
 from scaivault.identity.model import ACTIVE, Account, Subject, User
 from scaivault.ids import random_id, timed_id
 
@@ -35,21 +35,21 @@ class Provisioning:
             tx.note(object_type=made.kind, object_id=made.id)
             if isinstance(made, User):
                 users_store.put_user(tx, made)
-                put_pin(tx, whom.tenant_id, whom.identity_id, iss, whom.subject)
+                put_subject(tx, whom.tenant_id, whom.identity_id, iss, whom.subject)
             else:
                 store.put_account(tx, made)
 
         await self._change(Act("identity_create"), create)
 
-    async def pin(self, whom: Meant, iss: str, who: Subject, partner_id: str) -> None:
+    async def note_subject(self, whom: Meant, iss: str, who: Subject, partner_id: str) -> None:
         """From now on this issuer means this subject by the user, and no other."""
 
-        def pin(tx: Transaction) -> None:
+        def note(tx: Transaction) -> None:
             tx.concern(whom.tenant_id, partner_id)
             tx.note(object_type=names.USER, object_id=who.id, changed=["subject"])
-            put_pin(tx, whom.tenant_id, whom.identity_id, iss, whom.subject)
+            put_subject(tx, whom.tenant_id, whom.identity_id, iss, whom.subject)
 
-        await self._change(Act("identity_update"), pin)
+        await self._change(Act("identity_update"), note)
 
     async def _change(self, act: Act, change: Callable[[Transaction], None]) -> None:
         clock = self._gate.clock

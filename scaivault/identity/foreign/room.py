@@ -22,7 +22,6 @@ from scaivault.identity.foreign.jwt import Times, Unverified, refused
 from scaivault.identity.foreign.key_sets import KeySets, Unreachable
 from scaivault.identity.foreign.keys import Key
 from scaivault.identity.foreign.provisioning import Provisioning
-from scaivault.identity.foreign.store import Pin
 from scaivault.identity.model import Subject
 from scaivault.ids import digits
 from scaivault.storage.file import Connection
@@ -46,10 +45,11 @@ class _Asked(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What the file has about a token and whom it means, all of one instant."""
+    """What the file has about a token and whom it means, all of one instant. ``meant``: whose
+    subject the issuer meant by the identity so far."""
 
     subject: Subject | None
-    pin: Pin | None
+    meant: str | None
     revoked: bool
     groups: tuple[str, ...]
 
@@ -86,6 +86,11 @@ class Foreign:
         """End a token before its time."""
         store.revoke(tx, principal.token_id, principal.expires_at + self._skew)
 
+    def forget_subjects(self, tx: Transaction, who: Subject) -> dict[str, int]:
+        """For when all access of an identity ends: whoever logs in next is whom it means."""
+        store.forget_subjects(tx, who.tenant_id, who.identity_id)
+        return {}
+
     # -- the checks ----------------------------------------------------------------------------
 
     async def _proven(
@@ -93,7 +98,9 @@ class Foreign:
     ) -> Principal:
         key = await self._key(found, token)
         proven = jwt.verify(token, key, found.accepted, now)
-        notes["subject"] = str(proven.get(found.settings.claims.subject))[:_SUBJECT_SHOWN]
+        subject = proven.get(found.settings.claims.subject)
+        if isinstance(subject, str):
+            notes["subject"] = subject[:_SUBJECT_SHOWN]
         whom = claims.meant(found.settings, proven, now, self._skew)
         partner_id = self._partner(whom)
         asked = _Asked(found, token, whom, jwt.times(proven, now, self._skew), partner_id)
@@ -128,7 +135,7 @@ class Foreign:
                 await self._create(asked)
             elif _is_new(known):
                 who = _admitted(asked, known)
-                await self._provisioning.pin(asked.whom, asked.iss, who, asked.partner_id)
+                await self._provisioning.note_subject(asked.whom, asked.iss, who, asked.partner_id)
             return await self._gate.ask(lambda db: _known(db, asked))
 
     async def _create(self, asked: _Asked) -> None:
@@ -157,26 +164,16 @@ def _known(db: Connection, asked: _Asked) -> _Known:
         groups.update(store.with_parents(db, whom.tenant_id, whom.groups))
     return _Known(
         subjects.subject(db, *place),
-        store.pin(db, *place, asked.iss),
+        store.subject_meant(db, *place, asked.iss),
         store.is_revoked(db, token_id_of(asked.token)),
         tuple(sorted(groups)),
     )
 
 
 def _is_new(known: _Known) -> bool:
-    """Whether nobody is known yet, or not whom this issuer means by the user."""
+    """Whether nobody is known yet, or not yet whom this issuer means by the user."""
     subject = known.subject
-    return subject is None or (subject.kind == names.USER and _meant_before(known) is None)
-
-
-def _meant_before(known: _Known) -> str | None:
-    """The subject that the issuer means by the user. Whoever had the address before its access
-    was revoked no longer counts."""
-    pin, subject = known.pin, known.subject
-    if pin is None or subject is None:
-        return None
-    ended = subject.revoked_before
-    return pin.subject if ended is None or pin.since > ended else None
+    return subject is None or (subject.kind == names.USER and known.meant is None)
 
 
 def _admitted(asked: _Asked, known: _Known) -> Subject:
@@ -191,7 +188,7 @@ def _admitted(asked: _Asked, known: _Known) -> Subject:
     is_local_user = subject.issuer == model.LOCAL and subject.kind == names.USER
     if subject.issuer != issuer.name and not is_local_user:
         raise refused()
-    if _meant_before(known) not in {None, asked.whom.subject}:
+    if known.meant not in {None, asked.whom.subject}:  # the address is another person's now
         raise refused()
     ended = subject.revoked_before
     if known.revoked or (ended is not None and asked.times.issued <= ended):

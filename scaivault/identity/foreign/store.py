@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Final, NamedTuple
+from typing import Final
 
 from scaivault.gate.transaction import Transaction
 from scaivault.storage.file import Connection
-
-
-class Pin(NamedTuple):
-    """Whom an issuer meant by an identity when it first named it, and when that was."""
-
-    subject: str
-    since: int
-
 
 # -- revoked tokens ----------------------------------------------------------------------------
 
@@ -27,7 +19,8 @@ def is_revoked(db: Connection, token_id: str) -> bool:
 def revoke(tx: Transaction, token_id: str, until: int) -> None:
     """``until``: when the token is over by itself."""
     tx.execute(
-        "INSERT INTO foreign_revoked (id, expires_at) VALUES (:id, :until) ON CONFLICT DO NOTHING",
+        "INSERT INTO foreign_revoked (id, expires_at) VALUES (:id, :until)"
+        " ON CONFLICT DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)",
         {"id": token_id, "until": until},
     )
 
@@ -48,22 +41,28 @@ def forget_over(db: Connection, now: int, at_most: int) -> int:
 # -- subjects ----------------------------------------------------------------------------------
 
 
-def pin(db: Connection, tenant: str, identity: str, iss: str) -> Pin | None:
+def subject_meant(db: Connection, tenant: str, identity: str, iss: str) -> str | None:
+    """Whose subject an issuer (its ``iss``) meant by an identity so far."""
     row = db.execute(
-        "SELECT subject, since FROM foreign_subject"
+        "SELECT subject FROM foreign_subject"
         " WHERE tenant_id = :tenant AND identity_id = :identity AND iss = :iss",
         {"tenant": tenant, "identity": identity, "iss": iss},
     ).fetchone()
-    return None if row is None else Pin._make(row)
+    return None if row is None else row[0]
 
 
-def put_pin(tx: Transaction, tenant: str, identity: str, iss: str, subject: str) -> None:
+def put_subject(tx: Transaction, tenant: str, identity: str, iss: str, subject: str) -> None:
     tx.execute(
-        "INSERT INTO foreign_subject (tenant_id, identity_id, iss, subject, since)"
-        " VALUES (:tenant, :identity, :iss, :subject, :now)"
-        " ON CONFLICT (tenant_id, identity_id, iss) DO UPDATE SET"
-        " subject = excluded.subject, since = excluded.since",
-        {"tenant": tenant, "identity": identity, "iss": iss, "subject": subject, "now": tx.now},
+        "INSERT INTO foreign_subject (tenant_id, identity_id, iss, subject)"
+        " VALUES (:tenant, :identity, :iss, :subject)",
+        {"tenant": tenant, "identity": identity, "iss": iss, "subject": subject},
+    )
+
+
+def forget_subjects(tx: Transaction, tenant: str, identity: str) -> None:
+    tx.execute(
+        "DELETE FROM foreign_subject WHERE tenant_id = :tenant AND identity_id = :identity",
+        {"tenant": tenant, "identity": identity},
     )
 
 

@@ -6,9 +6,9 @@ CREATE TABLE foreign_revoked (
 CREATE INDEX foreign_revoked_end ON foreign_revoked (expires_at);
 
 -- Whom an issuer meant by an identity when it first named it: e-mail addresses are handed on to
--- other people, subjects are not. `iss`: as in the token; `since`: instant.
+-- other people, subjects are not. `iss`: as in the token.
 CREATE TABLE foreign_subject (
     tenant_id TEXT NOT NULL, identity_id TEXT NOT NULL,
-    iss TEXT NOT NULL, subject TEXT NOT NULL, since INTEGER NOT NULL,
+    iss TEXT NOT NULL, subject TEXT NOT NULL,
     PRIMARY KEY (tenant_id, identity_id, iss)
 ) STRICT, WITHOUT ROWID;

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from scaivault.clock import MINUTE, SECOND
+from scaivault.clock import MINUTE, SECOND, FakeClock
 from scaivault.errors import Refusal
 from scaivault.identity.foreign import KeySets, Source, key_sets
 from scaivault.identity.foreign.key_sets import Unreachable
 from scaivault.outbound import Allowance, Guard
+from scaivault.wire.addresses import Address, parse_address
 from tests.identity.foreign.asking import code
 from tests.identity.foreign.conftest import Open
+from tests.support.certificates import self_signed
 from tests.support.house import House
 from tests.support.issuing import DISCOVERY, KEYS, Provider, jwk
 
@@ -200,6 +202,37 @@ async def test_a_certificate_file_that_is_not_there_is_no_way_in(
 ) -> None:
     source = Source("https://127.0.0.1:1", ca_file=tmp_path / "none.pem")
     assert await found(sets, source) == "no key set of this issuer is known"
+
+
+async def test_a_certificate_counts_by_the_file_that_is_configured(
+    sets: KeySets, tmp_path: Path
+) -> None:
+    context, trusted = self_signed(tmp_path)
+    async with Provider(FakeClock(), context) as secure:
+        stranger = Source(secure.url)
+        assert await found(sets, stranger) == "no key set of this issuer is known"
+        assert secure.calls == []
+        assert await found(sets, stranger._replace(ca_file=trusted)) == "key"
+        plain = {"issuer": secure.url, "jwks_uri": secure.url.replace("https", "http") + KEYS}
+        secure.answer(DISCOVERY, plain)
+        fresh = KeySets(secure.clock, Guard(Allowance()), MINUTE)
+        assert await found(fresh, stranger._replace(ca_file=trusted)) == (
+            "no key set of this issuer is known"
+        )
+
+
+async def test_the_next_address_of_a_host_is_tried(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``localhost`` is often ::1 first, where nobody listens."""
+
+    async def look_up(_guard: Guard, _target: object) -> list[Address]:
+        return [parse_address("127.0.0.2"), parse_address("127.0.0.1")]
+
+    monkeypatch.setattr(Guard, "look_up", look_up)
+    named = provider.url.replace("127.0.0.1", "localhost")
+    provider.answer(DISCOVERY, {"issuer": named, "jwks_uri": named + KEYS})
+    assert await found(KeySets(provider.clock, Guard(Allowance()), MINUTE), Source(named)) == "key"
 
 
 async def test_what_nobody_asks_for_is_forgotten(sets: KeySets, provider: Provider) -> None:

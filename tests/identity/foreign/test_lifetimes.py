@@ -28,6 +28,8 @@ async def _change(house: House, identity: str, **changed: Any) -> None:
         who = subjects.subject(tx.connection, house.made["tenant_id"], identity)
         assert who is not None
         subjects.put(tx, who._replace(**changed))
+        if "revoked_before" in changed:
+            vault.foreign.forget_subjects(tx, who)
         tx.then(vault.authentication.forget)
 
     await vault.gate.change(vault.internal("test"), Act("identity_update"), change)
