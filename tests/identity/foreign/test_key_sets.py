@@ -213,12 +213,18 @@ async def test_a_certificate_counts_by_the_file_that_is_configured(
         assert await found(sets, stranger) == "no key set of this issuer is known"
         assert secure.calls == []
         assert await found(sets, stranger._replace(ca_file=trusted)) == "key"
-        plain = {"issuer": secure.url, "jwks_uri": secure.url.replace("https", "http") + KEYS}
-        secure.answer(DISCOVERY, plain)
-        fresh = KeySets(secure.clock, Guard(Allowance()), MINUTE)
-        assert await found(fresh, stranger._replace(ca_file=trusted)) == (
-            "no key set of this issuer is known"
-        )
+
+
+async def test_an_issuer_with_https_has_its_keys_there_too(
+    provider: Provider, tmp_path: Path
+) -> None:
+    context, trusted = self_signed(tmp_path)
+    async with Provider(provider.clock, context) as secure:
+        secure.answer(DISCOVERY, {"issuer": secure.url, "jwks_uri": provider.url + KEYS})
+        source = Source(secure.url, ca_file=trusted)
+        sets = KeySets(secure.clock, Guard(Allowance()), MINUTE)
+        assert await found(sets, source) == "no key set of this issuer is known"
+        assert (secure.calls, provider.calls) == ([DISCOVERY], [])
 
 
 async def test_the_next_address_of_a_host_is_tried(
