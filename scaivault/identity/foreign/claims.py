@@ -119,7 +119,8 @@ def _identity(issuer: Issuer, claims: Claims, subject: str) -> tuple[str, str | 
 def _email(issuer: Issuer, claims: Claims) -> str | None:
     """Not one that the issuer says is unproven: anybody could have entered it."""
     email = _text(claims, issuer.claims.email)
-    unproven = issuer.claims.email == "email" and claims.get("email_verified") in {False, "false"}
+    told = claims.get("email_verified")
+    unproven = issuer.claims.email == "email" and (told is False or told == "false")
     return email if email is not None and "@" in email and not unproven else None
 
 

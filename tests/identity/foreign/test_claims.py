@@ -149,6 +149,9 @@ async def test_whom_the_claims_name(house: House, provider: Provider) -> None:
         "user:Case-Counts": {"email": None, "sub": "Case-Counts"},
         "user:no-mail": {"email": "no-mail-address", "sub": "no-mail"},
         "user:unproven": {"email_verified": False, "sub": "unproven"},
+        "user:odd@harbor.example": {
+            "email": "odd@harbor.example", "email_verified": [], "sub": "u-3",
+        },
         "user:proven@harbor.example": {
             "email": "proven@harbor.example", "email_verified": True, "sub": "u-2",
         },
