@@ -289,7 +289,7 @@ def _way_by(role: str) -> wire.Way:
 
 def _effective(grant: Grant, index: int, rule: wire.Rule, subject: Subject) -> wire.EffectiveRule:
     binding, policy = grant.binding, grant.held.policy
-    by_group = binding.identity_id != subject.identity_id
+    by_group = binding.identity_type == "group" and binding.identity_id != subject.identity_id
     return wire.EffectiveRule(
         policy_id=policy.id,
         policy_name=policy.name,

@@ -157,6 +157,21 @@ async def test_an_unknown_identity_has_its_direct_bindings(house: House) -> None
         assert (await asked(house, unknown))["reason"] == "no_policy_bound"
 
 
+async def test_what_all_dynamic_engines_have_each_of_them_has(house: House) -> None:
+    for n, name in enumerate(("system:dynamic-engines", "dynamic:orders")):
+        await bound(house, await policy(house, rule(f"db-{n}"), name=name), name)
+    for name, paths in (
+        ("dynamic:orders", ["db-0", "db-1"]),
+        ("dynamic:other", ["db-0"]),
+        ("system:dynamic-engines", ["db-0"]),
+    ):
+        allowed = [path for path in ("db-0", "db-1") if (await asked(house, name, path))["allowed"]]
+        assert allowed == paths
+        body = (await house.get(EFFECTIVE, query={"identity_id": name})).json
+        assert sorted(one["path_pattern"] for one in body["rules"]) == paths
+        assert {one["group"] for one in body["rules"]} == {None}
+
+
 # -- who-can -----------------------------------------------------------------------------------
 
 
