@@ -55,7 +55,7 @@ class Tenancy:
         principal = caller.principal
         if principal is None:
             raise Refusal("authentication_required", "this call needs a token")
-        wanted = named or principal.tenant_id
+        wanted = principal.tenant_id if named is None else named
         tenant = self.tenants.get(wanted)
         if wanted != principal.tenant_id:
             tenant = _reachable(principal, tenant, wanted)

@@ -92,3 +92,15 @@ async def test_scopes_count_across_tenants_too(house: House) -> None:
 async def test_spellings_of_a_tenant(house: House, spelling: str) -> None:
     answer = await house.get(f"/v1/t/{spelling}/secrets")
     assert answer.status == 404
+
+
+async def test_an_empty_header_is_not_ones_own_tenant(house: House) -> None:
+    """As a script sends it whose variable is not set."""
+    token = await house.client("app", ["secrets:write"], ["tenant_admin"])
+    for sender, status, code in (
+        (token, 403, "tenant_access_denied"),
+        ("", 404, "tenant_not_found"),
+    ):
+        answer = await house.put(PATH, {}, token=sender, headers={"X-Tenant-ID": ""})
+        assert (answer.status, answer.code) == (status, code)
+    assert (await house.read(PATH)).code == "secret_not_found"
