@@ -183,7 +183,8 @@ class Endpoint:
             told = header.decode("latin-1")[:64]
             if named is not None and named != told:
                 caller.notes["header_tenant_id"] = "".join(c for c in told if c.isprintable())
-            named = named or told
+            # An empty one names no tenant; it never means the caller's own.
+            named = told if named is None else named
         tenancy = self._open_vault().tenancy
         tenancy.resolve(caller, named)
         if match.route.partner:
