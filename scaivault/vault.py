@@ -50,6 +50,7 @@ from scaivault.secrets.facts import Facts
 from scaivault.secrets.lending import Lending
 from scaivault.secrets.listing import Lists
 from scaivault.secrets.removing import Removing
+from scaivault.secrets.sealed import SealedValues
 from scaivault.secrets.shelf import Shelf
 from scaivault.secrets.upkeep import Upkeep
 from scaivault.secrets.values import Values
@@ -158,7 +159,9 @@ class Vault:
             lambda: self.closing,
             self.audit_index.still,
         )
-        self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, self.values.shelf)
+        self.keys: Final = Keys(
+            self.gate, self.keyring, self.tenancy, (SealedValues(self.values.shelf),)
+        )
         self.jobs: Final = Jobs(self.gate, clock)
         self.forgetting: Final = Forgetting(
             self.gate,
