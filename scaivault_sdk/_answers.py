@@ -14,7 +14,7 @@ from scaivault_sdk.errors import (
     TransportError,
     refusal,
 )
-from scaivault_sdk.models.common import Answer, RateLimit, decoded
+from scaivault_sdk.models.common import Answer, LongInteger, RateLimit, decoded
 
 if TYPE_CHECKING:
     import httpx
@@ -45,6 +45,11 @@ def judged(call: Call, response: httpx.Response) -> Answer | ScaiVaultError:
     headers = {name.lower(): value for name, value in response.headers.items()}
     try:
         body = decoded(content)
+    except LongInteger:
+        return TransportError(
+            "the answer holds an integer of more digits than Python converts;"
+            " sys.set_int_max_str_digits() allows more"
+        )
     except ValueError:
         return _foreign(status, headers)
     if status < 300 or status in call.also:
