@@ -129,7 +129,7 @@ def _reader(
     files: Directory,
 ) -> Callable[[Directory, bytes | None, chain.Known | None], ChainReport] | None:
     names = files.names()
-    if export_reading.NAME in names:
+    if export_reading.is_export(names):
         return export_reading.verify
     return archive_reading.verify if archive_reading.parts(names) else None
 
