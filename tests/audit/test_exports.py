@@ -70,6 +70,13 @@ def found_at(found: list[Any], raw: bytes) -> int:
     return next(n for n, entry in enumerate(found) if entry["id"].encode() in raw)
 
 
+async def test_to_the_end_of_the_calendar(house: House) -> None:
+    await fill(house)
+    everything, _ = await exported(house)
+    last, _ = await exported(house, to="9999-12-31T23:59:59.999999Z")
+    assert last["records"] > everything["records"]
+
+
 async def test_the_digests_of_all_rows_are_there(house: House) -> None:
     await fill(house)
     await house.client("other", ["secrets:read"])
