@@ -171,6 +171,7 @@ class Database:
         self.reads: Final = Timing()
         self.commits: Final = Timing()
         self._asking = 0
+        self._together = 0
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -281,6 +282,12 @@ class Database:
             self.reads.add(_monotonic() - start)
 
     @property
+    def awaited(self) -> bool:
+        """In a unit that runs: whether others wait for its group to end. A unit that can be
+        broken off is."""
+        return self._together > 1 or not self._orders.empty()
+
+    @property
     def pool_size(self) -> int:
         """How many readers there are."""
         return len(self._readers)
@@ -369,6 +376,7 @@ class Database:
     def _commit_group(self, connection: Connection, units: Sequence[Unit]) -> StorageFailed | None:
         """Run and commit; on any failure of the file itself the whole group is undone."""
         closed = False
+        self._together = len(units)
         try:
             connection.execute("BEGIN IMMEDIATE")
             for unit in units:
