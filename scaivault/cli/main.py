@@ -84,6 +84,10 @@ def _wrong_usage(error: click.UsageError) -> Failure:
     message = error.format_message().rstrip(".")
     if message.startswith("Got unexpected extra argument"):
         message = "there are too many arguments"
+        if error.ctx and not any(
+            isinstance(each, click.Argument) for each in error.ctx.command.params
+        ):
+            message = "it takes options only, no arguments"
     hint = f"; see {error.ctx.command_path} --help" if error.ctx else ""
     return usage(message + hint)
 

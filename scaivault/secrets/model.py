@@ -145,9 +145,13 @@ def check_version(current: int | None, believed: Wanted) -> None:
     """``version_conflict`` where ``current`` (None: nothing live) is not what was believed."""
     other = believed.version is not None and believed.version != (current or 0)
     if other or (believed.exists and current is None):
+        found = "there is no secret" if current is None else f"the secret is at version {current}"
+        expected = "one" if believed.exists else "none"
+        if believed.version:
+            expected = f"version {believed.version}"
         raise Refusal(
             "version_conflict",
-            "the secret is at another version than you expect; read it again",
+            f"{found} and {expected} was expected; read it again",
             current_version=current,
         )
 

@@ -61,7 +61,7 @@ def check(body: bytes) -> bytes:
     pieces = masked.split(b'"')
     outside = b'"'.join(pieces[::2])
     _check_depth(outside)
-    _check_values(text.strip(_SPACE), members=outside.count(b":"))
+    _check_values(text.rstrip(_SPACE), members=outside.count(b":"))
     _check_surrogates(masked)
     compact = outside.translate(None, _SPACE_BYTES)
     if len(compact) == len(outside):
@@ -131,9 +131,9 @@ def _check_values(text: str, members: int) -> None:
         parse_constant=constants.append,
     )
     try:
-        _, end = decoder.raw_decode(text)
-    except JSONDecodeError:
-        raise _refused("json") from None
+        _, end = decoder.raw_decode(text, len(text) - len(text.lstrip(_SPACE)))
+    except JSONDecodeError as error:
+        raise _refused("json", f" (line {error.lineno}, column {error.colno})") from None
     if end != len(text):
         raise _refused("trailing")
     if sum(map(len, objects)) != members:

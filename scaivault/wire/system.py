@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
-Slug = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{2,40}\Z")]
+Slug = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{2,40}\Z", description="2 to 40 of a-z, 0-9 and -")]
 Count = Annotated[int, Meta(ge=2, le=32)]
 
 

@@ -290,3 +290,17 @@ def _plainly_json(body: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"data":{"pass\xc3\xa9":hunter}}', "line 1, column 18"),
+        (b'\n {"data":\n  {"a" 1}}', "line 3, column 8"),
+        (b"  ", "line 1, column 1"),
+    ],
+)
+def test_a_slip_is_placed_and_not_quoted(body: bytes, place: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        check(body)
+    assert caught.value.message == f"the body is not valid JSON ({place})"
