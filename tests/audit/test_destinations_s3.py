@@ -117,6 +117,26 @@ async def test_parts_of_an_upload(server: str, monkeypatch: pytest.MonkeyPatch) 
     assert await objects(server, name) == {"p/big": content}
 
 
+async def test_uploads_that_a_killed_try_left(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    piece = 5 * 1024 * 1024
+    monkeypatch.setattr(files, "PIECE", piece)
+    name = await bucket(server, "left")
+    async with client(server) as api:
+        for key in ("p/big", "p/big-of-another"):
+            await api.create_multipart_upload(Bucket=name, Key=key)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield bytes(piece + 1)
+
+    place = Place("s3", "p/", bucket=name, endpoint=server, credentials=KEYS, guard=LOCAL)
+    async with open_place(place) as store:
+        await store.put("big", files.Growing("big").pieces(chunks()))
+    async with client(server) as api:
+        left = (await api.list_multipart_uploads(Bucket=name)).get("Uploads", [])
+    assert [upload["Key"] for upload in left] == ["p/big-of-another"]
+    assert await objects(server, name) == {"p/big": bytes(piece + 1)}
+
+
 @pytest.mark.parametrize("missing", ["bucket", "secret", "field"])
 async def test_what_is_missing(local: House, server: str, missing: str) -> None:
     name = "nowhere" if missing == "bucket" else await bucket(server, f"there-{missing}")
