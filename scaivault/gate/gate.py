@@ -74,10 +74,14 @@ class Gate:
         """Where the decision is yes; for lists, which ask ``allows`` about each path that they
         tell. For this request only, and in any thread."""
         case = self._case(caller)
+
+        def allowed(path: str) -> bool:
+            return decide(**case, permission=permission, path=path).allowed
+
         demands = [frozenset(narrowed) for narrowed in case["allowed_paths"]]
         if not caller.by_role:
             demands.append(case["rules"].granting(permission, case["context"]))
-        return in_sight(demands)
+        return in_sight(demands, allowed)
 
     def _case(self, caller: Caller) -> dict[str, Any]:
         """What a decision is made of, besides permission and path."""

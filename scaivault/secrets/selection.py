@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
-from scaivault.gate.sight import Span, Spans, below
+from scaivault.gate.sight import Span, Spans, below, only
 from scaivault.storage.file import Connection
 
 _NEVER: Final = 2**63
+_FEW: Final = 500  # paths that a count holds, for the pages after it: about 45 KB
 
 _COLUMNS: Final = (
     "SELECT s.path, s.secret_type, s.current_version, s.updated_at, s.expires_at, s.metadata,"
@@ -30,7 +31,6 @@ _OTHER_TAGS: Final = (
     " (SELECT 1 FROM secret_tag o"
     " WHERE o.owner_id = s.owner_id AND o.tag = j.value AND o.path = s.path))"
 )
-_ONE: Final = "".join((_COLUMNS, _ALL, " WHERE s.owner_id = :owner AND s.path = :path"))
 _LIVE: Final = " AND s.deleted_at IS NULL"
 _UNEXPIRED: Final = " AND (s.expires_at IS NULL OR s.expires_at > :now)"
 _KEPT: Final = " AND (s.deleted_at IS NULL OR s.deleted_at > :kept)"
@@ -51,6 +51,15 @@ _FACTS: Final = (
     "SELECT path, current_version, updated_at, metadata FROM secret"
     " WHERE owner_id = :owner AND path = :path AND deleted_at IS NULL"
 )
+
+
+class Count(NamedTuple):
+    """What was counted: how many; the first instant at which one of them expires, if one does;
+    the paths of those outside of whole spans, in order, where they are few."""
+
+    total: int
+    ends: int | None
+    few: tuple[str, ...] | None
 
 
 class Selection(NamedTuple):
@@ -103,31 +112,43 @@ class Selection(NamedTuple):
         owner: str,
         spans: Spans,
         allows: Callable[[str], bool],
+        few: tuple[str, ...] | None,
         now: int,
         most: int,
     ) -> list[Any]:
         """The first ``most`` rows in ``spans`` that may be told, in path order: (path,
-        secret_type, version, updated_at, expires_at, metadata, deleted_at)."""
+        secret_type, version, updated_at, expires_at, metadata, deleted_at). ``few``: those of the
+        last count, if it still holds."""
         found: list[Any] = []
         for span in spans:
             lacking = most - len(found)
             if lacking == 0:
                 break
             if span.whole:
-                values = {**self._values(owner, span, now), "limit": lacking}
-                sql = "".join((_COLUMNS, self._rows(), self._order, " LIMIT :limit"))
-                found += [row for row in db.execute(sql, values) if allows(row[0])]
+                rows = self._first(db, owner, span, now, lacking)
+                found += [row for row in rows if allows(row[0])]
             else:
-                told = (path for path, _ in self.walk(db, owner, span, now) if allows(path))
-                found += [_row(db, owner, path) for path in islice(told, lacking)]
+                if few is None:
+                    paths = (path for path, _ in self.walk(db, owner, span, now))
+                else:
+                    paths = (path for path in few if span.first <= path < span.beyond)
+                told = filter(allows, paths)
+                # A row each, none where something changed since the count.
+                each = (self._first(db, owner, only(path), now, 1) for path in told)
+                found += islice(chain.from_iterable(each), lacking)
         return found
 
+    def _first(self, db: Connection, owner: str, span: Span, now: int, most: int) -> list[Any]:
+        values = {**self._values(owner, span, now), "limit": most}
+        sql = "".join((_COLUMNS, self._rows(), self._order, " LIMIT :limit"))
+        return db.execute(sql, values).fetchall()
+
     def tally(
-        self, db: Connection, owner: str, spans: Spans, allows: Callable[[str], bool], now: int
-    ) -> tuple[int, int | None]:
-        """How many rows in ``spans`` may be told, and the first instant at which one of them
-        expires, if one does."""
+        self, db: Connection, owner: str, spans: Spans, fits: Callable[[str], bool], now: int
+    ) -> Count:
+        """All rows in ``spans`` that may be told."""
         total, ends = 0, _NEVER
+        found: list[str] = []
         for span in spans:
             if span.whole:
                 sql = "".join(("SELECT count(*), min(s.expires_at)", self._rows(narrow=True)))
@@ -136,10 +157,13 @@ class Selection(NamedTuple):
                 ends = min(ends, end or _NEVER)
                 continue
             for path, end in self.walk(db, owner, span, now):
-                if allows(path):
+                if fits(path):
                     total += 1
                     ends = min(ends, end or _NEVER)
-        return total, None if ends == _NEVER else ends
+                    if len(found) <= _FEW:
+                        found.append(path)
+        few = tuple(found) if len(found) <= _FEW else None
+        return Count(total, None if ends == _NEVER else ends, few)
 
     def walk(self, db: Connection, owner: str, span: Span, now: int) -> Iterator[Any]:
         """(path, expires_at) of all rows of a span, in path order."""
@@ -149,11 +173,6 @@ class Selection(NamedTuple):
     @property
     def _order(self) -> str:
         return " ORDER BY t.path" if self.tags else " ORDER BY s.path"
-
-
-def _row(db: Connection, owner: str, path: str) -> Any:
-    """The row of ``Selection.page`` at a path that was just walked over."""
-    return db.execute(_ONE, {"owner": owner, "path": path}).fetchone()
 
 
 def facts(db: Connection, owner: str, path: str) -> Any:
