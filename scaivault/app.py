@@ -79,6 +79,7 @@ class App:
         self.endpoint.always = {
             "system": self.system,
             "slots": self.system.slots,
+            "root_key": self.system.root_key,
             "health": Health(self.system, lambda: encoded(routes)),
             "metrics": self.meter,
         }

@@ -39,6 +39,7 @@ from scaivault.system.health import Health
 from scaivault.system.jobs import Jobs
 from scaivault.system.keys import Keys
 from scaivault.system.room import System
+from scaivault.system.root_key import RootKey
 from scaivault.system.slots import Slots
 
 Json = dict[str, Any]
@@ -63,6 +64,7 @@ ROOMS: Final[dict[str, type]] = {
     "retention": Retention,
     "system": System,
     "slots": Slots,
+    "root_key": RootKey,
     "keys": Keys,
     "jobs": Jobs,
     "health": Health,

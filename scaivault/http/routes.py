@@ -182,7 +182,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     _system("POST", "slots", "slots.add", system.NewSlot, system.SlotInfo, "slot_add", status=201),
     _system("POST", "slots/{id}/verify", "slots.verify", system.VerifySlot, system.Verified, "slot_verify"),
     _system("DELETE", "slots/{id}", "slots.remove", system.RemoveSlot, None, "slot_remove", status=204),
-    _system("POST", "rotate-root", "slots.rotate_root", system.RotateRoot, system.RootRotated, "root_rotate"),
+    _system("POST", "rotate-root", "root_key.rotate", system.RotateRoot, system.RootRotated, "root_rotate"),
     _system("POST", "tenants/{id}/rotate-key", "keys.rotate_tenant", system.OwnerId, system.KeyRotation, "key_rotate", role="partner_admin", status=202),
     _system("GET", "tenants/{id}/rotate-key", "keys.tenant_progress", system.OwnerId, system.KeyRotation, "system_read", role="partner_admin"),
     _system("POST", "partners/{id}/rotate-key", "keys.rotate_partner", system.OwnerId, system.KeyRotation, "key_rotate", status=202),
