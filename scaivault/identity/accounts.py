@@ -94,16 +94,19 @@ class Accounts:
     ) -> T:
         """What ``shown`` makes of an account; the ledger names the account's tenant."""
 
-        def question(db: Connection) -> tuple[T, str]:
+        act = Act("identity_read")
+
+        def question(db: Connection) -> tuple[T, Account]:
             account = self._reach.account(db, caller, wanted)
-            return shown(db, account), account.tenant_id
+            return shown(db, account), account
 
         async def look() -> T:
-            seen, tenant_id = await self.gate.ask(question)
-            self._tenancy.concern(caller, tenant_id)
+            seen, account = await self.gate.ask(question)
+            self._tenancy.concern(caller, account.tenant_id)
+            act.extra.update(object_type="service_account", object_id=account.id)
             return seen
 
-        return await self.gate.read(caller, Act("identity_read"), look)
+        return await self.gate.read(caller, act, look)
 
     async def page(self, caller: Caller, request: wire.ListAccounts) -> wire.AccountPage:
         """The accounts of a tenant, by name."""
