@@ -25,6 +25,7 @@ from scaivault.wire import secret_lists as wire
 
 _CATEGORY: Final = "secrets_read"
 _RESULTS: Final = 1000
+_NAMED: Final = 6 * 1024  # bytes of paths in one ledger row, which takes 8 KiB in all
 
 Acts = dict[str, Act]  # by path, as sent
 
@@ -99,9 +100,7 @@ class Batch:
         for pattern in patterns:
             check_glob(pattern, "paths")
         acts = _acts("list", [path for path in body.paths if path not in set(patterns)])
-        row = Act("list")
-        legal = [path for path, act in acts.items() if act.refused is None]
-        row.extra["paths"] = legal + patterns
+        rows = _rows([path for path, act in acts.items() if act.refused is None] + patterns)
         sight = self._gate.sight(caller, "list")
 
         def question(db: Connection) -> dict[str, wire.BatchFacts]:
@@ -111,10 +110,10 @@ class Batch:
         async def look() -> wire.BatchMetadata:
             found = await self._gate.ask(question)
             shown = dict(list(found.items())[:_RESULTS])
-            row.extra["count"] = len(shown)
+            rows[0].extra["count"] = len(shown)
             return wire.BatchMetadata(shown, _faults(acts), len(found) > _RESULTS)
 
-        return await self._gate.read_many(caller, list(acts.values()), look, one_row=row)
+        return await self._gate.read_many(caller, list(acts.values()), look, told=rows)
 
 
 def _is_pattern(text: str) -> bool:
@@ -134,6 +133,23 @@ def _acts(permission: str, paths: list[str]) -> Acts:
             act = Act(permission, permission, path)
         acts[path] = act
     return acts
+
+
+def _rows(paths: list[str]) -> list[Act]:
+    """The ledger rows of one call, a single one as a rule. What a row has no room for would not be
+    told of: long names would hide the one that they were sent along with."""
+    parts: list[list[str]] = [[]]
+    room = _NAMED
+    for path in paths:
+        if len(path) > room:
+            parts.append([])
+            room = _NAMED
+        parts[-1].append(path)
+        room -= len(path) + len('"",')
+    rows = [Act("list") for _ in parts]
+    for row, part in zip(rows, parts, strict=True):
+        row.extra["paths"] = part
+    return rows
 
 
 def _mark(act: Act, refused: Refusal) -> None:
