@@ -49,11 +49,6 @@ def behind(path: str) -> str:
     return path + _NEXT
 
 
-def only(path: str) -> Span:
-    """One path."""
-    return Span(path, behind(path), whole=True)
-
-
 def below(prefix: str, *, whole: bool = True) -> Span:
     """All paths that begin with ``prefix``."""
     return Span(prefix, prefix + _BEHIND, whole)
@@ -100,7 +95,7 @@ def in_sight(demands: list[frozenset[str]], allowed: Callable[[str], bool]) -> S
 def _span(pattern: str) -> Span:
     glob = compiled(pattern)
     if glob.literal_prefix == pattern:
-        return only(pattern)
+        return Span(pattern, behind(pattern), whole=True)
     rest = pattern.removeprefix(glob.literal_prefix)
     at_edge = not glob.literal_prefix or glob.literal_prefix.endswith("/")
     return below(glob.literal_prefix, whole=at_edge and rest == "**")

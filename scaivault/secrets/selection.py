@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from scaivault.gate.sight import Span, Spans, below, only
+from scaivault.gate.sight import Span, Spans, below
 from scaivault.storage.file import Connection
 
 _NEVER: Final = 2**63
@@ -37,6 +37,8 @@ _KEPT: Final = " AND (s.deleted_at IS NULL OR s.deleted_at > :kept)"
 _UNEXPIRED_OR_DELETED: Final = (
     " AND (s.expires_at IS NULL OR s.expires_at > :now OR s.deleted_at IS NOT NULL)"
 )
+_ALL_AMONG: Final = " AND s.path IN (SELECT value FROM json_each(:among))"
+_TAGGED_AMONG: Final = " AND t.path IN (SELECT value FROM json_each(:among))"
 _TYPE: Final = " AND s.secret_type = :secret_type"
 _EXPIRES: Final = " AND s.expires_at < :expires_before"
 _UPDATED: Final = " AND s.updated_at > :updated_after"
@@ -121,27 +123,24 @@ class Selection(NamedTuple):
         last count, if it still holds."""
         found: list[Any] = []
         for span in spans:
-            lacking = most - len(found)
-            if lacking == 0:
+            if len(found) == most:
                 break
+            values = self._values(owner, span, now)
             if span.whole:
-                rows = self._first(db, owner, span, now, lacking)
+                sql = "".join((_COLUMNS, self._rows(), self._order, " LIMIT :limit"))
+                rows = db.execute(sql, {**values, "limit": most - len(found)})
                 found += [row for row in rows if allows(row[0])]
+                continue
+            if few is None:
+                paths = (path for path, _ in self.walk(db, owner, span, now))
             else:
-                if few is None:
-                    paths = (path for path, _ in self.walk(db, owner, span, now))
-                else:
-                    paths = (path for path in few if span.first <= path < span.beyond)
-                told = filter(allows, paths)
-                # A row each, none where something changed since the count.
-                each = (self._first(db, owner, only(path), now, 1) for path in told)
-                found += islice(chain.from_iterable(each), lacking)
+                paths = (path for path in few if span.first <= path < span.beyond)
+            told = filter(allows, paths)
+            sql = "".join((_COLUMNS, self._rows(), self._among, self._order))
+            # Where something changed since the count, there are fewer rows than paths.
+            while among := list(islice(told, most - len(found))):
+                found += db.execute(sql, {**values, "among": json.dumps(among)})
         return found
-
-    def _first(self, db: Connection, owner: str, span: Span, now: int, most: int) -> list[Any]:
-        values = {**self._values(owner, span, now), "limit": most}
-        sql = "".join((_COLUMNS, self._rows(), self._order, " LIMIT :limit"))
-        return db.execute(sql, values).fetchall()
 
     def tally(
         self, db: Connection, owner: str, spans: Spans, fits: Callable[[str], bool], now: int
@@ -169,6 +168,10 @@ class Selection(NamedTuple):
         """(path, expires_at) of all rows of a span, in path order."""
         sql = "".join(("SELECT s.path, s.expires_at", self._rows(narrow=True), self._order))
         return db.execute(sql, self._values(owner, span, now))
+
+    @property
+    def _among(self) -> str:
+        return _TAGGED_AMONG if self.tags else _ALL_AMONG
 
     @property
     def _order(self) -> str:
