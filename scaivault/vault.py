@@ -136,6 +136,7 @@ class Vault:
             resolve=self.tenancy.resolve,
             sign=self.checkpoint,
             closing=lambda: self.closing,
+            paused=lambda: self.jobs.paused,
         )
         self.archive: Final = Archive(
             self.gate,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scaivault.audit import export_run
 from scaivault.audit.export_run import ExportRun
 from scaivault.clock import MINUTE, SECOND
 from scaivault.storage.database import StorageFailed
@@ -110,3 +111,42 @@ async def test_files_leave_the_vault_its_room(tmp_path: Path) -> None:
     assert not [path for path in (house.path / "archive").iterdir() if path.stat().st_size]
     assert (await house.read("app/s1")).status == 200
     await house.close()
+
+
+async def test_a_second_job_begins_beside_a_long_one(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_run, "LOOK", 0.01)
+    whole, begun, release, ended = ExportRun._export, asyncio.Event(), asyncio.Event(), set()
+    end = ExportRun._end
+    other = asyncio.Event()
+    long = (await start(house)).json["export_id"]
+
+    async def export(self: ExportRun, task: Any, *others: Any) -> Any:
+        if task.id == long:
+            begun.set()
+            await release.wait()
+        return await whole(self, task, *others)
+
+    async def finish(self: ExportRun, own: Any, task: Any, *others: Any) -> None:
+        await end(self, own, task, *others)
+        ended.add(task.id)
+        other.set()
+
+    monkeypatch.setattr(ExportRun, "_export", export)
+    monkeypatch.setattr(ExportRun, "_end", finish)
+    await house.run_jobs()
+    house.clock.advance(3 * SECOND)
+    running = asyncio.create_task(house.run_jobs())
+    await begun.wait()
+    quick = (await start(house)).json["export_id"]
+    third = (await start(house)).json["export_id"]
+    async with asyncio.timeout(30):
+        while len(ended) < 2:
+            await other.wait()
+            other.clear()
+    assert ended == {quick, third}
+    assert (await job(house, long))["status"] == "running"
+    release.set()
+    await running
+    assert (await job(house, long))["status"] == "completed"
