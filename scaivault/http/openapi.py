@@ -143,7 +143,6 @@ def _operation(route: Route, types: _Types) -> Json:
 
 
 def _parameters(route: Route, types: _Types) -> list[Json]:
-    made = shape(route.request)
     in_path = _PART.findall(route.path)
     listed: list[Json] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
@@ -161,7 +160,7 @@ def _parameters(route: Route, types: _Types) -> list[Json]:
             listed.append(query | ({"required": True} if field.required else {}))
     if not route.open:
         listed.append({"$ref": "#/components/parameters/tenant"})
-        if made.body is not None and route.method in ("POST", "PUT"):
+        if route.method in ("POST", "PUT"):
             listed.append({"$ref": "#/components/parameters/idempotency"})
     return listed
 
@@ -187,9 +186,12 @@ def _success(route: Route, types: _Types) -> Json:
 
 
 def _failures(route: Route) -> Json:
-    if route.method == "HEAD" or route.verb == "health.ready":
+    if route.method == "HEAD":
         return {}
-    return {str(status): _failure(listed) for status, listed in codes(route).items()}
+    answers = {str(status): _failure(listed) for status, listed in codes(route).items()}
+    if route.verb == "health.ready":
+        del answers["503"]  # has a body of its own
+    return answers
 
 
 def _failure(listed: list[str]) -> Json:

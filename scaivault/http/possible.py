@@ -8,7 +8,9 @@ from scaivault.errors import CODES
 from scaivault.http.decode import shape
 from scaivault.http.routes import Route
 
-_ALWAYS: Final = ("invalid_request", "internal_error", "service_unavailable")
+_ALWAYS: Final = (
+    "invalid_request", "validation_error", "internal_error", "service_unavailable",
+)  # fmt: skip
 _TOKEN: Final = (
     "authentication_required", "token_expired", "token_invalid", "token_revoked", "rate_limited",
     "tenant_access_denied", "tenant_not_found", "forbidden",
@@ -60,8 +62,9 @@ _OWN: Final[dict[str, tuple[str, ...]]] = {
     "identity.grant": ("token_invalid",),
     "accounts": (
         "identity_not_found", "credential_not_found", "already_exists", "invalid_role",
-        "invalid_duration",
+        "invalid_duration", "invalid_state",
     ),
+    "accounts.roles": ("identity_not_found", "insufficient_scope"),
     "groups": ("identity_not_found", "already_exists"),
     "members": ("identity_not_found", "already_exists"),
     "directory": ("identity_not_found",),
@@ -92,8 +95,6 @@ def codes(route: Route) -> dict[int, list[str]]:
         found.add("rate_limited")
     if made.body is not None:
         found.add("payload_too_large")
-    if made.body is not None or made.query:
-        found.add("validation_error")
     if not route.sealed:
         found |= {"sealed", "not_initialized"}
     if route.method in ("POST", "PUT") and not route.open:

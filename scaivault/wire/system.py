@@ -250,11 +250,11 @@ class OwnerId(Struct, frozen=True):
     id: str
 
 
-class KeyRotation(Struct):
+class KeyRotation(Struct, kw_only=True):
     """How far a key rotation has come."""
 
-    tenant_id: str | UnsetType
-    partner_id: str | UnsetType
+    tenant_id: str | UnsetType = UNSET
+    partner_id: str | UnsetType = UNSET
     key_version: int
     previous_version: int | None
     status: str
