@@ -204,6 +204,8 @@ def _endpoint(method: str, path: str, operation: Json) -> Iterator[str]:
     yield operation["summary"]
     yield ""
     rows = [("Token", _token(operation))]
+    if action := operation.get("x-audit-action"):
+        rows.append(("Audit action", f"`{action}`"))
     rows += [
         (f"`{each['name']}` ({each['in']})", _field(each["schema"], each.get("description", "")))
         for each in operation["parameters"]

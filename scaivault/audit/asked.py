@@ -52,8 +52,7 @@ class Asked:
             return
         named = set(text.split(","))
         if unknown := sorted(named - ACTIONS):
-            known = "is no action of the audit log" if unknown[0] else "names an empty action"
-            self._faults["action"] = f"{unknown[0][:64]!r} {known}" if unknown[0] else known
+            self._faults["action"] = _no_action(unknown[0][:64])
         else:
             self.fields["actions"] = sorted(named)
 
@@ -83,6 +82,16 @@ class Asked:
         if self._faults:
             raise faults(self._faults)
         check_prefix(self.fields.get("path_prefix", ""))
+
+
+def _no_action(name: str) -> str:
+    if not name:
+        return "names an empty action"
+    # Imported for a slip only.
+    from difflib import get_close_matches
+
+    near = ", ".join(get_close_matches(name, sorted(ACTIONS), 3, 0.5))
+    return f"{name!r} is no action of the audit log" + (f"; near it: {near}" if near else "")
 
 
 def identity(db: Connection, known: Known, tenant: str, text: str) -> tuple[str, str] | None:

@@ -81,7 +81,7 @@ def _failure(error: Exception) -> Failure | None:
 
 def _wrong_usage(error: click.UsageError) -> Failure:
     """What click says, without arguments too many: one may be a token that lost its option."""
-    message = error.format_message().rstrip(".")
+    message = error.format_message().rstrip(".").replace("a valid integer range", "an integer")
     if message.startswith("Got unexpected extra argument"):
         message = "there are too many arguments"
         if error.ctx and not any(

@@ -22,6 +22,7 @@ from scaivault.http.decode import shape
 from scaivault.http.meter import Meter
 from scaivault.http.possible import codes
 from scaivault.http.routes import Route
+from scaivault.http.topics import TOPICS, topic
 from scaivault.identity import Identity
 from scaivault.identity.accounts import Accounts
 from scaivault.identity.directory import Directory
@@ -101,10 +102,7 @@ def document(routes: tuple[Route, ...]) -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [
-            {"name": room, "description": _about(ROOMS[room])}
-            for room in dict.fromkeys(route.room for route in routes)
-        ],
+        "tags": [{"name": name, "description": about} for name, (about, _) in TOPICS.items()],
         "paths": paths,
         "components": {
             "schemas": {**types.components, "Error": _error()},
@@ -127,12 +125,14 @@ def _operation(route: Route, types: _Types) -> Json:
     made = shape(route.request)
     operation: Json = {
         "operationId": route.verb,
-        "tags": [route.room],
+        "tags": [topic(route.path)],
         "summary": _about(getattr(ROOMS[route.room], route.verb.partition(".")[2])),
         "parameters": _parameters(route, types),
         "responses": {**_success(route, types), **_failures(route)},
         "security": [] if route.open else [{"bearer": list(route.scopes)}],
     }
+    if route.ledgered and not (route.unrecorded or route.form):  # a form's rows go by outcome
+        operation["x-audit-action"] = route.action
     if made.body is not None:
         kinds = ["application/json"]
         if route.form:

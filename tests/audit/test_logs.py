@@ -152,6 +152,20 @@ async def test_all_faults_are_told_at_once(house: House) -> None:
     assert (answer.status, answer.code) == (400, "invalid_path")
 
 
+@pytest.mark.parametrize(
+    ("action", "fault"),
+    [
+        ("polcy_create", "'polcy_create' is no action of the audit log; near it: policy_create, "),
+        ("read,secret_read", "'secret_read' is no action of the audit log; near it: "),
+        ("0" * 200, f"'{'0' * 64}' is no action of the audit log"),
+        ("read,", "names an empty action"),
+    ],
+)
+async def test_a_misspelt_action_meets_those_near_it(house: House, action: str, fault: str) -> None:
+    answer = await house.get(LOGS, query={"action": action})
+    assert answer.details["fields"]["action"].startswith(fault)
+
+
 @pytest.mark.parametrize("since", ["0001-01-01", "2031-05-09", "2031-05-09T08:30:00+02:00"])
 async def test_times_are_taken_in_any_form(house: House, since: str) -> None:
     assert await logs(house, **{"from": since})

@@ -13,6 +13,7 @@ from scaivault.errors import CODES
 from scaivault.http.meter import metrics_routes
 from scaivault.http.openapi import ROOMS, document
 from scaivault.http.routes import ROUTES, Route
+from scaivault.http.topics import topic
 from tests.support.house import House
 
 ALL = (*ROUTES, *metrics_routes("open"))
@@ -109,6 +110,23 @@ def test_constraints_and_headers_are_kept(described: dict[str, Any]) -> None:
 
 def test_it_names_no_module_of_the_program(described: dict[str, Any]) -> None:
     assert not any("scaivault." in name for name in described["components"]["schemas"])
+
+
+def test_every_endpoint_stands_under_a_topic_that_is_described(described: dict[str, Any]) -> None:
+    used = {one["tags"][0] for methods in described["paths"].values() for one in methods.values()}
+    assert used == {one["name"] for one in described["tags"]}
+    assert topic("/v1/secrets/{path*}") == "secrets"
+    assert topic("/v1/partner/secrets") == "partner secrets"
+    with pytest.raises(LookupError):
+        topic("/v1/secretsx")
+
+
+def test_each_endpoint_names_the_action_of_its_audit_rows(described: dict[str, Any]) -> None:
+    paths = described["paths"]
+    assert paths["/v1/policies"]["post"]["x-audit-action"] == "policy_create"
+    assert "x-audit-action" not in paths["/v1/policies/test"]["post"]
+    assert "x-audit-action" not in paths["/v1/health"]["get"]
+    assert "x-audit-action" not in paths["/oauth/token"]["post"]
 
 
 async def test_it_is_served_to_anybody(house: House) -> None:
