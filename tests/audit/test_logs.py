@@ -116,6 +116,11 @@ async def test_wider_scopes_take_their_roles(house: House) -> None:
     assert (shared["tenant_id"], shared["partner_id"]) == (None, house.made["partner_id"])
     assert shared["extra_data"]["scope"] == "partner"
     assert await logs(house, partner, action="write") == [shared]
+    kinds = [
+        {(row["tenant_id"], row["partner_id"]) for row in await logs(house, scope=scope)}
+        for scope in ("partner", "vault")
+    ]
+    assert kinds == [{(None, house.made["partner_id"])}, {(None, None)}]
     stranger = await found_partner(house, "stranger")
     foreign = await neighbour(house, "partner_admin", stranger.id)
     assert await logs(house, foreign, scope="partner", action="write") == []
