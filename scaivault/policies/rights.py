@@ -144,10 +144,14 @@ class Rights:
                 [_effective(grant, index, rule, subject) for _, index, rule, grant in rules],
             )
 
-        async def look() -> wire.Effective:
-            return await self.gate.ask(question)
+        act = Act("policy_read")
 
-        return await self.gate.read(caller, Act("policy_read"), look)
+        async def look() -> wire.Effective:
+            seen = await self.gate.ask(question)
+            act.extra["for"] = seen.identity_id
+            return seen
+
+        return await self.gate.read(caller, act, look)
 
     def _asked(
         self, db: Connection, caller: Caller, principal: Principal, reference: str | None

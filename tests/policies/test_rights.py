@@ -326,6 +326,8 @@ async def test_all_that_somebody_has(house: House) -> None:
         }  # fmt: skip
         assert rules[4]["expires_at"] == "2032-01-01T00:00:00.000000Z"
         assert rules[4]["conditions"] is None
+        row = (await house.rows(action="policy_read"))[-1]
+        assert row["extra_data"] == {"for": "sa:app"}
 
 
 async def test_an_identity_without_bindings(house: House) -> None:
