@@ -160,9 +160,8 @@ class Vault:
             lambda: self.closing,
             self.audit_index.still,
         )
-        self.keys: Final = Keys(
-            self.gate, self.keyring, self.tenancy, (SealedValues(self.values.shelf),)
-        )
+        sealed = (SealedValues(self.values.shelf),)
+        self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, sealed)
         self.jobs: Final = Jobs(self.gate, clock)
         self.forgetting: Final = Forgetting(
             self.gate,
