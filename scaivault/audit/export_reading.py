@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Final
 
@@ -89,9 +90,9 @@ def _own_key(manifest: Manifest) -> bytes | None:
 
 
 def _check_files(files: Directory, manifest: Manifest, findings: Findings) -> None:
-    names = [file.name for file in manifest.files]
+    names = Counter(file.name for file in manifest.files)
     for name in _expected(manifest):
-        if names.count(name) != 1:
+        if names[name] != 1:
             findings.add("file_missing", None, f"the manifest does not list {name} once")
     for file in manifest.files:
         _check_file(files, file, findings)
