@@ -259,4 +259,4 @@ def remedy(reason: str) -> str:
     """What helps when there was no connection."""
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return "name its CA with --ca-file, and call it by the name in its certificate"
-    return "does it speak TLS?" if "SSL" in reason else "is the server running?"
+    return "does it speak TLS?" if "SSL" in reason else "is the server running there?"
