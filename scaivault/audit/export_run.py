@@ -28,7 +28,7 @@ from scaivault.gate.caller import Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.outbound import Guard
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
 from scaivault.wire.audit_jobs import ExportError, Manifest
 

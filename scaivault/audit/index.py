@@ -25,8 +25,9 @@ from scaivault.audit.terms import SEGMENT, pack, places, segment_of, terms, unpa
 from scaivault.clock import SystemClock
 from scaivault.gate.gate import Gate
 from scaivault.gate.ledger import Ledger, Record, read_record
-from scaivault.storage.database import Database, Unit
+from scaivault.storage.database import Database
 from scaivault.storage.file import Connection
+from scaivault.storage.units import Unit
 
 NAME: Final = "audit_index"
 _READ: Final = 512  # rows decoded in one go, about 2 ms

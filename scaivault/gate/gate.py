@@ -26,7 +26,8 @@ from scaivault.gate.sight import Sight, in_sight
 from scaivault.gate.transaction import Transaction
 from scaivault.gate.units import Changing, Reading
 from scaivault.seal.envelope import Envelope
-from scaivault.storage.database import Database, StorageFailed
+from scaivault.storage.database import Database
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
 
 T = TypeVar("T")

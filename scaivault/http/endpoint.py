@@ -27,7 +27,7 @@ from scaivault.http.request import Gone, Receive, Request, Scope, Send
 from scaivault.http.router import Match, Router, parameter
 from scaivault.http.routes import Route
 from scaivault.logs import access
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 
 if TYPE_CHECKING:
     from scaivault.http.meter import Meter

@@ -17,7 +17,7 @@ from scaivault.policies import identities, reach, store
 from scaivault.policies.identities import Directory, Subject
 from scaivault.policies.model import NO_CONDITIONS, Held, conditions_of, unpacked
 from scaivault.policies.shelf import Grant, Shelf, compiled
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
 from scaivault.wire import policies as wire
 from scaivault.wire.addresses import parse_address

@@ -33,7 +33,7 @@ from scaivault.seal.file import SealFile, SealFileInvalid
 from scaivault.seal.slots import check_slots
 from scaivault.seal.slots.contract import Host
 from scaivault.seal.unsealing import Unsealing
-from scaivault.storage.database import translate
+from scaivault.storage.failures import translate
 from scaivault.storage.file import (
     Connection,
     EngineError,

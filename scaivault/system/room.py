@@ -30,7 +30,7 @@ from scaivault.seal.slots import check_slots
 from scaivault.seal.slots.contract import Host
 from scaivault.seal.unsealing import Unsealing
 from scaivault.storage import private
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import EngineError, FileDamaged
 from scaivault.storage.folder import Folder, StartRefused
 from scaivault.storage.migrations import SchemaForeign, SchemaNewer

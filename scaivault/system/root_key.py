@@ -15,7 +15,7 @@ from scaivault.gate.transaction import Transaction
 from scaivault.seal.file import SealFile, Slot
 from scaivault.seal.slots.contract import Credential
 from scaivault.seal.slots.wrapping import unwrap_root, wrap_root
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from scaivault.system import store
 from scaivault.system.opening import seal_mac_key
 from scaivault.system.slots import credential, find

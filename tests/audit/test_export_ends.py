@@ -11,7 +11,7 @@ import pytest
 from scaivault.audit import export_run
 from scaivault.audit.export_run import ExportRun
 from scaivault.clock import MINUTE, SECOND
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from tests.audit.exporting import exported, fill, folder, job, run, start, verify
 from tests.support.house import House
 

@@ -13,7 +13,7 @@ import pytest
 from scaivault.audit import export_files
 from scaivault.clock import MINUTE
 from scaivault.crypto import digest
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from tests.audit.exporting import (
     FILE,
     exported,

@@ -14,8 +14,9 @@ from scaivault.audit import index, looking
 from scaivault.audit.terms import SEGMENT, pack, places, terms, unpack
 from scaivault.clock import DAY
 from scaivault.gate.ledger import read_record
-from scaivault.storage.database import StorageFailed, Unit
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
+from scaivault.storage.units import Unit
 from tests.support import ledger
 from tests.support.house import House
 from tests.support.running import EXAMPLES, Running, running_house

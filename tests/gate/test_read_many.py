@@ -9,7 +9,7 @@ import pytest
 from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from tests.support.house import House
 from tests.support.rights import grant
 
