@@ -272,6 +272,19 @@ def test_faults_are_bounded() -> None:
     assert fields({"name": "a", "rules": [1] * 61}) == {"rules": "must have at most 60 items"}
 
 
+def test_no_more_is_looked_at_than_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body of 1 MiB takes 100,000 names, and some endpoints take it from anybody."""
+    looked: list[str] = []
+
+    def shown(name: str) -> str:
+        looked.append(name)
+        return name
+
+    monkeypatch.setattr("scaivault.wire.faults.shown", shown)
+    assert len(fields({f"x{n}": 1 for n in range(5000)})) == MAX_FAULTS
+    assert len(looked) < 3 * MAX_FAULTS
+
+
 def test_a_name_of_the_sender_is_shortened_and_printable() -> None:
     found = fields({"name": "a", "x" * 5000: 1, "a\nb\u202e": 1})
     assert set(found) == {"x" * 64, "a\ufffdb\ufffd"}
