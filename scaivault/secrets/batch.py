@@ -10,13 +10,13 @@ from msgspec import UNSET, Raw
 
 from scaivault.clock import instant
 from scaivault.errors import Refusal
+from scaivault.gate.anyof import AnyOf
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.globs import check_glob
 from scaivault.gate.limits import Limits, bucket
 from scaivault.gate.paths import MAX_LENGTH, check_path
 from scaivault.gate.sight import Sight, common, matched
-from scaivault.gate.trie import Trie
 from scaivault.secrets import model, selection
 from scaivault.secrets.selection import Selection
 from scaivault.secrets.values import Value, Values
@@ -195,13 +195,13 @@ def _expanded(
     """The facts of the first ``most`` live secrets that a pattern fits and the caller may list.
     One walk for all patterns, so that many cost little more than one."""
     owner, live = caller.owner, Selection()
-    fitting: Trie[bool] = Trie(dict.fromkeys(patterns, True))
+    fits = AnyOf(patterns).fits
     found: dict[str, wire.BatchFacts] = {}
     for span in common(matched(patterns), sight.spans):
         for path, _ in live.walk(db, owner, span, caller.now):
             if len(found) == most:
                 return found
-            if (span.whole or fitting.matching(path)) and sight.allows(path):
+            if (span.whole or fits(path)) and sight.allows(path):
                 found[path] = _facts(selection.facts(db, owner, path))
     return found
 
