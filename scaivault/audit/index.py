@@ -51,10 +51,10 @@ _ONE: Final = f"{_INTO}(?,?,?,?,?,?){_AGAIN}"
 _MANY: Final = f"{_INTO}{','.join(['(?,?,?,?,?,?)'] * TOGETHER)}{_AGAIN}"
 _KEY: Final = "owner_id = ? AND kind = ? AND value = ? AND segment = ?"
 _FRAME: Final = (
-    "INSERT INTO audit_segment (number, first_at, last_at, first_request, last_request)"
-    " VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET first_at = excluded.first_at,"
+    "INSERT INTO audit_segment (number, first_at, last_at, first_request, last_request, entries)"
+    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET first_at = excluded.first_at,"
     " last_at = excluded.last_at, first_request = excluded.first_request,"
-    " last_request = excluded.last_request"
+    " last_request = excluded.last_request, entries = excluded.entries"
 )
 
 
@@ -164,8 +164,10 @@ class _Segment:
         ]
 
     def frame(self) -> tuple[Any, ...]:
-        """Least and greatest time and request id; both empty where every row is pruned."""
-        return (self.number, *(self._times or ("", "")), *(self._requests or ("", "")))
+        """Least and greatest time and request id; both empty where every row is pruned. How many
+        terms there are."""
+        times, requests = self._times or ("", ""), self._requests or ("", "")
+        return (self.number, *times, *requests, len(self._places))
 
 
 class Portion(Unit):

@@ -38,6 +38,9 @@ _FULL: Final = (
     " AND first_at >= :since AND last_at < :until"
 )
 _SIGNED: Final = "SELECT coalesce(max(seq), 0) FROM checkpoint WHERE timestamp < :before"
+_ENTRIES: Final = (
+    "SELECT coalesce(sum(entries), 0) FROM audit_segment WHERE number BETWEEN :first AND :last"
+)
 _FIRST: Final = (
     "SELECT min(number) FROM audit_segment WHERE last_at >= :since AND first_at < :until"
 )
@@ -243,6 +246,12 @@ def full(db: Connection, asked: Filter, first: int, last: int) -> set[int]:
     """The segments whose rows are all within the time that is asked for."""
     found = db.execute(_FULL, {**_times(asked), "first": first, "last": last})
     return {number for (number,) in found}
+
+
+def weight(db: Connection, first: int, last: int) -> int:
+    """How many entries the segments have, of all owners."""
+    (found,) = db.execute(_ENTRIES, {"first": first, "last": last}).fetchone()
+    return int(found)
 
 
 def first_segment(db: Connection, asked: Filter) -> int | None:

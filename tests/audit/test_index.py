@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaivault.audit import index, looking
+from scaivault.audit import index, looking, tally
 from scaivault.audit.terms import SEGMENT, pack, places, terms, unpack
 from scaivault.clock import DAY
 from scaivault.gate.ledger import read_record
@@ -160,6 +160,37 @@ def test_the_trail_of_an_identity_counts_its_rows(
         assert (summary.pop("from"), summary.pop("to")) == (query["from"], query.get("to"))
         assert summary == ledger.of_identity(rows)
         assert [row["seq"] for row in told["logs"]] == [row["seq"] for row in rows[::-1][:100]]
+
+    running.run(work())
+
+
+@pytest.mark.parametrize("most", [0, 10**6])
+def test_rows_and_entries_count_alike(
+    running: Running, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(tally, "LEAST", most)
+    monkeypatch.setattr(tally, "MOST", most)
+
+    async def work() -> None:
+        house = running.house
+        tenant, query = house.made["tenant_id"], {"from": ledger.days_ago(house, 40)}
+        means, home = ledger.asked(**query), ledger.seen(tenant)
+        rows = await ledger.everything(house)
+        theirs = [
+            row
+            for row in rows
+            if row["identity_id"] == "sa:ci"
+            and (home(row) or row["actor_tenant_id"] == tenant)
+            and means(row)
+        ]
+        told = (await house.get("/v1/audit/identities/sa:ci", query=query)).json["summary"]
+        assert {name: told[name] for name in told if name not in ("from", "to")} == (
+            ledger.of_identity(theirs)
+        )
+        month = ledger.asked(**{"from": ledger.days_ago(house, 30)})
+        about = [row for row in rows if home(row) and row["secret_path"] == "app/db" and month(row)]
+        answer = (await house.get("/v1/audit/secrets/app/db")).json
+        assert answer["summary"] == ledger.of_secret(about)
 
     running.run(work())
 
