@@ -7,6 +7,7 @@ The right to read the credentials is looked at again: as its creator stands now,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
@@ -195,23 +196,23 @@ class ExportRun:
 
     async def _place(self, job: Job, acting: Caller) -> Place:
         to = job.wanted.body.destination
-        prefix = f"{to.prefix}{job.id}/"
         if to.type == "file":
-            again = job.status == "running"  # the vault stopped in the middle of a try
-            where = f"{job.owner_id}/{prefix}"
-            return Place(
-                "file", where, root=self._folder, whole=True, again=again, leave=self._leave
-            )
+            return self._directory(job)
         path = to.credentials_path or ""
         return Place(
             to.type,
-            prefix,
+            f"{to.prefix}{job.id}/",
             bucket=to.bucket or "",
             region=to.region,
             endpoint=to.endpoint,
             credentials=await credentials(self._lend, acting, path, "audit_export"),
             guard=self._guard,
         )
+
+    def _directory(self, job: Job) -> Place:
+        where = f"{job.owner_id}/{job.wanted.body.destination.prefix}{job.id}/"
+        again = _was_cut_off(job)
+        return Place("file", where, root=self._folder, whole=True, again=again, leave=self._leave)
 
     async def _manifest(self, job: Job, written: export_files.Written) -> Manifest:
         wanted, point = job.wanted, written.checkpoint
@@ -245,6 +246,10 @@ class ExportRun:
 
     async def _refused(self, own: Caller, job: Job, refused: Refusal) -> None:
         """Of the credential, the tenant or the scope: asking again would not help."""
+        if _was_cut_off(job) and job.wanted.body.destination.type == "file":
+            with contextlib.suppress(DestinationFailed):  # no later try clears away what is there
+                async with open_place(self._directory(job)):
+                    pass
         code = refused.code
         if code not in ("secret_not_found", "secret_expired", "version_not_found"):
             code = "access_denied"
@@ -268,6 +273,11 @@ class ExportRun:
                 tx.note(records=records)
 
         await self._gate.change(own, act, end)
+
+
+def _was_cut_off(job: Job) -> bool:
+    """Whether the vault stopped in the middle of a try."""
+    return job.status == "running"
 
 
 def _act(job: Job) -> Act:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from scaivault.audit import export_run
+from scaivault.audit import export_files, export_run
+from scaivault.audit.destinations import file
 from scaivault.audit.export_run import ExportRun
 from scaivault.clock import MINUTE, SECOND
 from scaivault.storage.failures import StorageFailed
@@ -46,6 +47,37 @@ async def test_a_crash_behind_the_last_file_begins_anew(
     assert verify(path)["rows_checked"] == done["records"]
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
     assert len(await house.rows(action="export_run")) == 1
+
+
+async def test_nothing_is_left_where_the_right_is_lost_after_a_crash(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await house.client("exporter", ["audit:export"], ["tenant_admin"])
+    started = await start(house, token)
+    assert started.status == 202
+
+    async def killed(*_: Any) -> None:
+        raise Killed
+
+    # As if in the middle: its own end removes the draft, a killed process does not.
+    monkeypatch.setattr(export_files, "write_manifest", killed)
+    monkeypatch.setattr(file, "_discard", lambda *_: None)
+    with pytest.raises(Killed):
+        await run(house)
+    monkeypatch.undo()
+    accounts = f"/v1/identity/tenants/{house.made['tenant_id']}/service-accounts"
+    found = (await house.get(accounts)).json["service_accounts"]
+    account = next(one["id"] for one in found if one["identity_id"] == "sa:exporter")
+    await house.crash()
+    await house.unseal()
+    where = f"/v1/identity/service-accounts/{account}"
+    assert (await house.call("DELETE", where)).status == 204
+    base = house.path / "exports" / house.made["tenant_id"]
+    assert len(list(base.iterdir())) == 1
+    await run(house)
+    done = await job(house, started.json["export_id"])
+    assert (done["status"], done["error"]["code"]) == ("failed", "access_denied")
+    assert list(base.iterdir()) == []
 
 
 async def test_a_job_is_not_begun_twice_because_the_other_failed(
