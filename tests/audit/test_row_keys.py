@@ -40,7 +40,7 @@ KEYS: dict[str, set[str]] = {
         "auto_generated", "grace_period",
     },
     "policy_create": {"policy_id"},
-    "policy_read": {"policy_id"},
+    "policy_read": {"policy_id", "for"},
     "policy_update": {"policy_id", "old_rules", "new_rules"},
     "policy_delete": {"policy_id"},
     "policy_bind": _BINDING,
