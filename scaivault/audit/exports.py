@@ -68,7 +68,7 @@ class Exports:
 
         return await self._gate.change(caller, act, create)
 
-    async def listing(self, caller: Caller, request: wire.ListExports) -> wire.ExportPage:
+    async def page(self, caller: Caller, request: wire.ListExports) -> wire.ExportPage:
         """One page of the tenant's jobs, newest first."""
         act = Act("audit_read")
 

@@ -230,7 +230,7 @@ class Accounts:
 
         return await self._look(caller, request.id, shown)
 
-    async def drop_credential(self, caller: Caller, request: wire.CredentialId) -> None:
+    async def remove_credential(self, caller: Caller, request: wire.CredentialId) -> None:
         """End a credential and the tokens it gave."""
         holder(caller, TENANT_ADMIN)
 

@@ -12,6 +12,7 @@ import pytest
 from scaivault.errors import CODES
 from scaivault.http.meter import metrics_routes
 from scaivault.http.openapi import ROOMS, document
+from scaivault.http.possible import OWN
 from scaivault.http.routes import ROUTES, Route
 from scaivault.http.topics import topic
 from tests.support.house import House
@@ -134,3 +135,11 @@ async def test_it_is_served_to_anybody(house: House) -> None:
     assert answer.status == 200
     assert answer.json["openapi"].startswith("3.1")
     assert answer.json["paths"].keys() == document(ROUTES)["paths"].keys()
+
+
+def test_codes_are_named_for_every_room_and_for_nothing_else() -> None:
+    """A room or verb that was renamed must not leave its codes behind."""
+    verbs = {route.verb for route in ALL}
+    rooms = {route.room for route in ALL}
+    assert verbs | rooms >= OWN.keys()
+    assert [verb for verb in verbs if verb not in OWN and verb.partition(".")[0] not in OWN] == []
