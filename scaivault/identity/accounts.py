@@ -82,6 +82,22 @@ class Accounts:
         store.put_account(tx, account)
         return account
 
+    def restored(self, tx: Transaction, name: str) -> Account:
+        """The first account of the vault, by name: active, and super_admin with every right, as it
+        was made. ``identity_not_found``."""
+        identity_id = names.made("sa", name)
+        account = store.oldest_account(tx.connection, identity_id)
+        if account is None:
+            raise Refusal(
+                "identity_not_found", f"this vault has no {identity_id}", identity_id=identity_id
+            )
+        whole = account.status == model.ACTIVE and SUPER_ADMIN in account.roles
+        if not whole or "admin" not in account.scopes:
+            account = account._replace(status=model.ACTIVE, roles=(SUPER_ADMIN,), scopes=("admin",))
+            store.put_account(tx, account)
+            tx.then(self._identity.forget)
+        return account
+
     async def get(self, caller: Caller, request: wire.AccountId) -> wire.Account:
         """One account."""
 
