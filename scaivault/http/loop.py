@@ -6,7 +6,7 @@ yet the protocol's, so that ``server.max_connections`` does not count them: 57 K
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
@@ -18,7 +18,8 @@ class Loop(uvloop.Loop):
         super().__init__()
         self._handshake = handshake
 
-    async def create_server(self, *args: Any, **kwargs: Any) -> asyncio.AbstractServer:
+    async def create_server(self, *args: Any, **kwargs: Any) -> asyncio.Server:
         if kwargs.get("ssl") is not None:
             kwargs.setdefault("ssl_handshake_timeout", self._handshake)
-        return await super().create_server(*args, **kwargs)
+        # uvloop has a class of its own for it, with the same methods.
+        return cast(asyncio.Server, await super().create_server(*args, **kwargs))
