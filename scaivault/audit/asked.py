@@ -124,6 +124,12 @@ def sight(caller: Caller, scope: str = "tenant") -> Sight:
     return Sight("vault", None, None, principal.allowed_paths)
 
 
+def scopes(caller: Caller) -> list[str]:
+    """The scopes whose rows the caller's role lets him see."""
+    rank = caller.principal.rank if caller.principal is not None else 0
+    return ["tenant", *(scope for scope, role in _ROLES.items() if rank >= RANK[role])]
+
+
 def _check_role(principal: Principal, role: str, scope: str) -> None:
     if principal.rank < RANK[role]:
         raise Refusal("forbidden", f"the scope {scope} takes the role {role}", required_role=role)

@@ -220,6 +220,10 @@ async def test_wider_scopes_take_a_role(house: House, scope: str) -> None:
     done, path = await exported(house, filters={"scope": scope})
     assert done["manifest"]["tenant_id"] is None
     assert all(row["tenant_id"] is None for row in lines(path / "part-00001.jsonl"))
+    where = f"/v1/audit/exports/{done['export_id']}"
+    assert (await house.get(where, token=token)).code == "export_not_found"
+    assert (await house.get("/v1/audit/exports", token=token)).json["exports"] == []
+    assert len((await house.get("/v1/audit/exports")).json["exports"]) == 1
 
 
 async def test_the_rows_that_a_job_leaves(house: House) -> None:
