@@ -68,7 +68,7 @@ MEANING: Final = {
     "invalid_state": "The state of the thing forbids it: `details.reason`.",
     "idempotency_conflict": "The Idempotency-Key was used with another body. Take a new key.",
     "secret_expired": "The secret is past its expiry. Write a new version.",
-    "payload_too_large": "Larger than `server.max_body`, or than 64 KiB where a call takes no token.",
+    "payload_too_large": "Larger than `server.max_body`; than 64 KiB without a token.",
     "validation_error": "Fields are at fault; `details.fields` names each with its fault.",
     "rate_limited": "Too many calls. Wait `Retry-After` seconds.",
     "internal_error": "The server failed. The log has the `request_id`.",
