@@ -1,13 +1,12 @@
 """The bare servers of ``bench.apps`` as measurement targets."""
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.process import Folder, Process, free_port
-from bench.target import Target, path, value
+from bench.target import Target
 
 ROOT = Path(__file__).parent.parent
 # As long as a real token: parsing it is part of what every server does.
@@ -17,6 +16,8 @@ NAMES = {"route": "Starlette route", "raw": "ASGI callable"}
 
 class Baseline(Target):
     """One uvicorn process (uvloop, httptools, no access log) with one of the two bare apps."""
+
+    secrets = "/v1/secrets"
 
     def __init__(self, app: str, folder: Path) -> None:
         self.name = NAMES[app]
@@ -28,15 +29,9 @@ class Baseline(Target):
         self.process = Process(argv, folder / f"{app}.log")
         self.process.await_answer(f"{self.url}/v1/secrets/ready")
 
-    def read(self, number: int) -> bytes:
-        return self.render("GET", f"/v1/secrets/{path(number)}", HEADERS)
-
-    def write(self, number: int) -> bytes:
-        body = json.dumps({"data": value(number)}, separators=(",", ":")).encode()
-        return self.render("PUT", f"/v1/secrets/{path(number)}", HEADERS, body)
-
-    def resident(self) -> int:
-        return self.process.resident()
+    @property
+    def headers(self) -> dict[str, str]:
+        return HEADERS
 
 
 @contextmanager

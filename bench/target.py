@@ -2,11 +2,14 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
 
 import httpx
 
-from bench.process import BenchmarkError
+from bench.process import BenchmarkError, Folder, Process
 
 
 def path(number: int) -> str:
@@ -34,19 +37,27 @@ class Target(ABC):
     """One server, spoken to in whole HTTP/1.1 requests so that every generator sends the same."""
 
     name: str
+    secrets: str  # the address above every secret
     port: int
+    process: Process
 
+    @property
     @abstractmethod
+    def headers(self) -> dict[str, str]:
+        """What goes with every request: the token."""
+
     def read(self, number: int) -> bytes:
         """The request that reads secret ``number``."""
+        return self.render("GET", f"{self.secrets}/{path(number)}", self.headers)
 
-    @abstractmethod
     def write(self, number: int) -> bytes:
         """The request that writes a version of secret ``number``."""
+        body = json.dumps({"data": value(number)}, separators=(",", ":")).encode()
+        return self.render("PUT", f"{self.secrets}/{path(number)}", self.headers, body)
 
-    @abstractmethod
     def resident(self) -> int:
         """Resident memory of the server, bytes."""
+        return self.process.resident()
 
     @property
     def url(self) -> str:
@@ -61,6 +72,47 @@ class Target(ABC):
             fields |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
         lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {at}" for name, at in fields.items())]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class Sealable(Target):
+    """A vault: made once, then stopped, started and unsealed at will."""
+
+    @abstractmethod
+    def _run(self) -> Process:
+        """The program, once it answers."""
+
+    @abstractmethod
+    def initialise(self) -> None:
+        """Make the vault, open it, and get a token to measure with."""
+
+    @abstractmethod
+    def unseal(self) -> None:
+        """Open the vault; returns when the server says that it is open."""
+
+    def start(self) -> None:
+        """Start the stopped server again; it comes back sealed."""
+        self.process = self._run()
+
+    def stop(self) -> None:
+        """Stop the server; its data stay."""
+        self.process.stop()
+
+
+Served = TypeVar("Served", bound=Sealable)
+
+
+@contextmanager
+def initialised(
+    kind: Callable[[Path], Served], parent: Path | None, prefix: str
+) -> Iterator[Served]:
+    """A vault ready to be measured, in a temporary folder, gone afterwards."""
+    with Folder(parent, prefix) as folder:
+        server = kind(folder.path)
+        try:
+            server.initialise()
+            yield server
+        finally:
+            server.process.stop()
 
 
 def call(

@@ -12,12 +12,11 @@ from nacl.bindings import crypto_pwhash_alg, crypto_pwhash_ALG_ARGON2ID13
 
 from bench import load
 from bench.process import BenchmarkError
-from bench.rival import Rival
 from bench.row import Figure, Goal, Row
 from bench.script import main
 from bench.settings import Settings
 from bench.stage import VAULTS, stage
-from bench.target import Target
+from bench.target import Sealable, Target
 from bench.vault import KDF_MEM_KIB, KDF_OPS, Vault
 
 ANSWER_LIMIT = 120.0
@@ -38,7 +37,7 @@ def run(settings: Settings) -> Row:
 
 
 def _measure(target: Target, settings: Settings) -> list[Figure]:
-    assert isinstance(target, Vault | Rival)
+    assert isinstance(target, Sealable)
     load.fill(target, range(settings.many))
     kdf = _kdf(settings.turns) if isinstance(target, Vault) else 0.0
     starts, opens = [], []
@@ -54,7 +53,7 @@ def _measure(target: Target, settings: Settings) -> list[Figure]:
     ]
 
 
-def _open(target: Vault | Rival) -> float:
+def _open(target: Sealable) -> float:
     """Seconds from the unseal call to the first secret in hand."""
     question = [target.read(1)]
     began = time.perf_counter()

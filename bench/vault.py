@@ -10,14 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
 
-from bench.process import Folder, MissingProgramError, Process, free_port
-from bench.target import Target, call, path, value
+from bench.process import MissingProgramError, Process, free_port
+from bench.target import Sealable, call, initialised, path
 
 KDF_OPS = 1
 KDF_MEM_KIB = 65536
@@ -46,10 +45,11 @@ def version() -> str:
     return said.stdout.strip()
 
 
-class Vault(Target):
+class Vault(Sealable):
     """A running, unsealed ScaiVault with the token of a service account under one policy."""
 
     name = "ScaiVault"
+    secrets = "/v1/secrets"
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -83,14 +83,6 @@ class Vault(Target):
         process.await_answer(f"{self.url}/v1/health")
         return process
 
-    def start(self) -> None:
-        """Start the stopped server again; it comes back sealed."""
-        self.process = self._run()
-
-    def stop(self) -> None:
-        """Stop the server; its data stay."""
-        self.process.stop()
-
     def initialise(self) -> None:
         """Init with one passphrase slot, and a token to measure with."""
         with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
@@ -105,28 +97,18 @@ class Vault(Target):
         with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
             call(client, "POST", "/v1/system/unseal", {"passphrase": PASSPHRASE})
 
-    def read(self, number: int) -> bytes:
-        return self.render("GET", f"/v1/secrets/{path(number)}", self._headers)
-
-    def write(self, number: int) -> bytes:
-        body = json.dumps({"data": value(number)}, separators=(",", ":")).encode()
-        return self.render("PUT", f"/v1/secrets/{path(number)}", self._headers, body)
-
     def batch(self, numbers: range) -> bytes:
         """The request that reads several secrets at once."""
         body = json.dumps({"paths": [path(n) for n in numbers]}, separators=(",", ":")).encode()
-        return self.render("POST", "/v1/secrets/batch", self._headers, body)
+        return self.render("POST", "/v1/secrets/batch", self.headers, body)
 
     def page(self, prefix: str) -> bytes:
         """The request that lists the first 200 secrets with ``prefix``."""
-        return self.render("GET", f"/v1/secrets?limit=200&prefix={prefix}", self._headers)
+        return self.render("GET", f"/v1/secrets?limit=200&prefix={prefix}", self.headers)
 
     @property
-    def _headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"}
-
-    def resident(self) -> int:
-        return self.process.resident()
 
 
 def _bound_token(client: httpx.Client) -> str:
@@ -146,13 +128,6 @@ def _bound_token(client: httpx.Client) -> str:
     return str(call(client, "POST", "/v1/auth/token", grant)["access_token"])
 
 
-@contextmanager
-def vault(parent: Path | None = None) -> Iterator[Vault]:
+def vault(parent: Path | None = None) -> AbstractContextManager[Vault]:
     """An initialised ScaiVault in a temporary folder, gone afterwards."""
-    with Folder(parent, "scaivault") as folder:
-        server = Vault(folder.path)
-        try:
-            server.initialise()
-            yield server
-        finally:
-            server.process.stop()
+    return initialised(Vault, parent, "scaivault")

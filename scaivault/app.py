@@ -12,11 +12,11 @@ import socket
 import ssl
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import uvicorn
-import uvloop
 
 from scaivault import logs
 from scaivault.clock import Clock, SystemClock
@@ -25,6 +25,7 @@ from scaivault.crypto.memory import lock_process
 from scaivault.gate.limits import Limits
 from scaivault.http.endpoint import Endpoint
 from scaivault.http.identify import Identify
+from scaivault.http.loop import Loop
 from scaivault.http.meter import Meter, metrics_app, metrics_routes
 from scaivault.http.openapi import encoded
 from scaivault.http.protocol import LimitedProtocol, protocol_class
@@ -79,6 +80,7 @@ class App:
         self.endpoint.always = {
             "system": self.system,
             "slots": self.system.slots,
+            "root_key": self.system.root_key,
             "health": Health(self.system, lambda: encoded(routes)),
             "metrics": self.meter,
         }
@@ -157,7 +159,7 @@ def serve(settings: Settings, options: StartOptions) -> int:
     # Two threads share one interpreter lock: the writer asks for it back after each statement,
     # and by default waits 5 ms for a busy event loop.
     sys.setswitchinterval(0.0005)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=partial(Loop, settings.server.header_timeout)) as runner:
         return runner.run(_Process(settings, options).run())
 
 

@@ -7,7 +7,11 @@ Messages and details never hold a secret value, a token or inner names.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Final
+
+# Fields at fault that a message tells; the details hold all.
+_TOLD: Final = 3
 
 # code -> HTTP status
 CODES: Final[dict[str, int]] = {
@@ -116,6 +120,11 @@ def invalid(**fields: str) -> Refusal:
 
 
 def faults(fields: dict[str, str]) -> Refusal:
-    """422 that names every field at fault: field path -> what is wrong with it."""
-    names = ", ".join(fields)
-    return Refusal("validation_error", f"these fields are not valid: {names}", fields=fields)
+    """422 that names every field at fault: field path -> what is wrong with it.
+
+    The message tells the first few: it is all that a log, a traceback or a terminal shows.
+    """
+    told = [f"{name}: {fault}" for name, fault in islice(fields.items(), _TOLD)]
+    if len(fields) > _TOLD:
+        told.append(f"{len(fields) - _TOLD} more in details.fields")
+    return Refusal("validation_error", "; ".join(told), fields=fields)

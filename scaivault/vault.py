@@ -54,6 +54,7 @@ from scaivault.secrets.facts import Facts
 from scaivault.secrets.lending import Lending
 from scaivault.secrets.listing import Lists
 from scaivault.secrets.removing import Removing
+from scaivault.secrets.sealed import SealedValues
 from scaivault.secrets.shelf import Shelf
 from scaivault.secrets.upkeep import Upkeep
 from scaivault.secrets.values import Values
@@ -146,6 +147,7 @@ class Vault:
             resolve=self.tenancy.resolve,
             sign=self.checkpoint,
             closing=lambda: self.closing,
+            paused=lambda: self.jobs.paused,
         )
         self.archive: Final = Archive(
             self.gate,
@@ -169,7 +171,8 @@ class Vault:
             lambda: self.closing,
             self.audit_index.still,
         )
-        self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, self.values.shelf)
+        sealed = (SealedValues(self.values.shelf),)
+        self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, sealed)
         self.jobs: Final = Jobs(self.gate, clock)
         self.forgetting: Final = Forgetting(
             self.gate,

@@ -14,7 +14,7 @@ from scaivault_sdk.errors import (
     TransportError,
     refusal,
 )
-from scaivault_sdk.models.common import Answer, RateLimit, decoded
+from scaivault_sdk.models.common import Answer, LongInteger, RateLimit, decoded
 
 if TYPE_CHECKING:
     import httpx
@@ -45,6 +45,11 @@ def judged(call: Call, response: httpx.Response) -> Answer | ScaiVaultError:
     headers = {name.lower(): value for name, value in response.headers.items()}
     try:
         body = decoded(content)
+    except LongInteger:
+        return TransportError(
+            "the answer holds an integer of more digits than Python converts;"
+            " sys.set_int_max_str_digits() allows more"
+        )
     except ValueError:
         return _foreign(status, headers)
     if status < 300 or status in call.also:
@@ -97,13 +102,23 @@ def lost(error: httpx.HTTPError | ValueError, seconds: float) -> ScaiVaultError:
     import httpx
 
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-        return ConnectError("the server does not answer")
+        return ConnectError(f"the server{_place(error)} does not answer")
     if isinstance(error, httpx.TimeoutException):
         return RequestTimeout(f"no answer within {seconds:.0f} s; the call may still have worked")
     if isinstance(error, httpx.ProxyError | httpx.NetworkError | httpx.RemoteProtocolError):
-        return ConnectError(f"no connection: {_reason(error)}")
+        return ConnectError(f"no connection{_place(error, 'to')}: {_reason(error)}")
     # Not its text: h11 quotes the header that it refuses.
     return TransportError(f"the call could not be made ({type(error).__name__})")
+
+
+def _place(error: httpx.HTTPError, word: str = "at") -> str:
+    """Where the call went: host and port, and nothing else of the address. Nothing for a socket
+    or a vault in this process, whose host is a stand-in."""
+    try:
+        place = error.request.url.netloc.decode("ascii")
+    except RuntimeError:  # the transport did not say
+        return ""
+    return "" if place == "localhost" else f" {word} {place}"
 
 
 def _reason(error: Exception) -> str:

@@ -68,7 +68,7 @@ MEANING: Final = {
     "invalid_state": "The state of the thing forbids it: `details.reason`.",
     "idempotency_conflict": "The Idempotency-Key was used with another body. Take a new key.",
     "secret_expired": "The secret is past its expiry. Write a new version.",
-    "payload_too_large": "The body is larger than `server.max_body`.",
+    "payload_too_large": "Larger than `server.max_body`; than 64 KiB without a token.",
     "validation_error": "Fields are at fault; `details.fields` names each with its fault.",
     "rate_limited": "Too many calls. Wait `Retry-After` seconds.",
     "internal_error": "The server failed. The log has the `request_id`.",
@@ -204,6 +204,8 @@ def _endpoint(method: str, path: str, operation: Json) -> Iterator[str]:
     yield operation["summary"]
     yield ""
     rows = [("Token", _token(operation))]
+    if action := operation.get("x-audit-action"):
+        rows.append(("Audit action", f"`{action}`"))
     rows += [
         (f"`{each['name']}` ({each['in']})", _field(each["schema"], each.get("description", "")))
         for each in operation["parameters"]

@@ -52,8 +52,7 @@ class Asked:
             return
         named = set(text.split(","))
         if unknown := sorted(named - ACTIONS):
-            known = "is no action of the audit log" if unknown[0] else "names an empty action"
-            self._faults["action"] = f"{unknown[0][:64]!r} {known}" if unknown[0] else known
+            self._faults["action"] = _no_action(unknown[0][:64])
         else:
             self.fields["actions"] = sorted(named)
 
@@ -85,6 +84,16 @@ class Asked:
         check_prefix(self.fields.get("path_prefix", ""))
 
 
+def _no_action(name: str) -> str:
+    if not name:
+        return "names an empty action"
+    # Imported for a slip only.
+    from difflib import get_close_matches
+
+    near = ", ".join(get_close_matches(name, sorted(ACTIONS), 3, 0.5))
+    return f"{name!r} is no action of the audit log" + (f"; near it: {near}" if near else "")
+
+
 def identity(db: Connection, known: Known, tenant: str, text: str) -> tuple[str, str] | None:
     """(type, canonical id) of an identity in any form; a record id that is not of the tenant
     stands for itself, and so finds nothing. None: no form of an identity."""
@@ -113,6 +122,12 @@ def sight(caller: Caller, scope: str = "tenant") -> Sight:
     if scope == "partner":
         return Sight("partner", None, caller.partner_id, principal.allowed_paths)
     return Sight("vault", None, None, principal.allowed_paths)
+
+
+def scopes(caller: Caller) -> list[str]:
+    """The scopes whose rows the caller's role lets him see."""
+    rank = caller.principal.rank if caller.principal is not None else 0
+    return ["tenant", *(scope for scope, role in _ROLES.items() if rank >= RANK[role])]
 
 
 def _check_role(principal: Principal, role: str, scope: str) -> None:

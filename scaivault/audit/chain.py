@@ -26,7 +26,7 @@ from scaivault.audit.prunes import Prunes
 from scaivault.audit.tombstones import Tombstone, digest_of, tombstone
 from scaivault.crypto import digest
 from scaivault.gate.ledger import CHECKPOINT_ROWS, Record, canonical, read_record
-from scaivault.storage.database import StorageFailed, translate
+from scaivault.storage.failures import StorageFailed, translate
 from scaivault.storage.file import Connection, EngineError
 from scaivault.wire.audit import ChainHead, ChainReport, LastCheckpoint
 

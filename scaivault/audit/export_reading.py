@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Final
 
@@ -23,11 +24,18 @@ _MANIFEST: Final = 64 * 1024 * 1024  # 200 bytes for each of 100,000 rows
 _PART: Final = re.compile(r"part-([0-9]{5,9})\.(jsonl|csv)")
 _FIXED: Final = ("chain.jsonl", "checkpoints.jsonl")
 
+_NO_MANIFEST: Final = "manifest.json is cut off or changed: it does not read as that of an export"
+
 _read_manifest: Final = msgspec.json.Decoder(Manifest).decode
 _read_link: Final = msgspec.json.Decoder(
     tuple[Annotated[int, msgspec.Meta(ge=1, le=2**53)], Annotated[str, msgspec.Meta(max_length=64)]]
 ).decode
 _read_point: Final = msgspec.json.Decoder(Point).decode
+
+
+def is_export(names: list[str]) -> bool:
+    """Whether files of these names are one, or what is left of one."""
+    return not {NAME, *_FIXED}.isdisjoint(names)
 
 
 def verify(files: Directory, key: bytes | None, expect: Known | None) -> ChainReport:
@@ -48,13 +56,18 @@ def verify(files: Directory, key: bytes | None, expect: Known | None) -> ChainRe
 
 
 def _manifest(files: Directory) -> Manifest:
+    if NAME not in files.names():
+        raise Unreadable(
+            "manifest.json is not there, the last file of an export: it was taken away, or the"
+            " export was not fetched or not finished"
+        )
     try:
         manifest = _read_manifest(files.content(NAME, _MANIFEST))
         _hash(manifest.chain.first_prev_hash)
     except (ValueError, RecursionError) as fault:
-        raise Unreadable("manifest.json is none of an export") from fault
+        raise Unreadable(_NO_MANIFEST) from fault
     if not 1 <= manifest.chain.first_seq <= 2**53:
-        raise Unreadable("manifest.json is none of an export")
+        raise Unreadable(_NO_MANIFEST)
     return manifest
 
 
@@ -77,12 +90,16 @@ def _own_key(manifest: Manifest) -> bytes | None:
 
 
 def _check_files(files: Directory, manifest: Manifest, findings: Findings) -> None:
-    names = [file.name for file in manifest.files]
+    names = Counter(file.name for file in manifest.files)
     for name in _expected(manifest):
-        if names.count(name) != 1:
+        if names[name] != 1:
             findings.add("file_missing", None, f"the manifest does not list {name} once")
     for file in manifest.files:
         _check_file(files, file, findings)
+    held = sum(file.records for file in manifest.files if _PART.fullmatch(file.name))
+    if held != manifest.records:
+        told = f"the manifest tells of {manifest.records} rows, and its parts of {held}"
+        findings.add("row_missing", None, told)
 
 
 def _expected(manifest: Manifest) -> Iterator[str]:

@@ -7,8 +7,9 @@ The right to read the credentials is looked at again: as its creator stands now,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -28,11 +29,12 @@ from scaivault.gate.caller import Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.outbound import Guard
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
 from scaivault.wire.audit_jobs import ExportError, Manifest
 
 AT_ONCE: Final = 2
+LOOK: Final = 1.0  # seconds between two looks for a job to begin beside one that runs
 # Pauses behind failed tries: five tries within the hour.
 PAUSES: Final = (30 * SECOND, 2 * MINUTE, 8 * MINUTE, 30 * MINUTE)
 
@@ -49,7 +51,8 @@ class Stopped(Exception):
 
 class ExportRun:
     """One per open vault. ``leave``: bytes that stay free on the disk of ``folder``; ``sign``: a
-    checkpoint at the head; ``resolve``: the tenancy's; ``closing``: whether to stop."""
+    checkpoint at the head; ``resolve``: the tenancy's; ``closing``: whether to stop;
+    ``paused``: whether to begin nothing more."""
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class ExportRun:
         resolve: Resolve,
         sign: Callable[[], Awaitable[None]],
         closing: Callable[[], bool],
+        paused: Callable[[], bool],
     ) -> None:
         self._gate: Final = gate
         self._vault_id: Final = vault_id
@@ -75,24 +79,40 @@ class ExportRun:
         self._resolve: Final = resolve
         self._sign: Final = sign
         self._closing: Final = closing
+        self._paused: Final = paused
 
     async def run(self, caller: Caller) -> int:
-        """All jobs that are due; how many."""
+        """All jobs that are due, also those that become so meanwhile; how many."""
         done = 0
-        while not self._closing():
-            now = self._gate.clock.now()
-            jobs = await self._gate.ask(partial(store.due, now=now, limit=AT_ONCE))
-            if not jobs:
-                break
-            ends = await asyncio.gather(
-                *(self._one(caller, job) for job in jobs), return_exceptions=True
-            )
-            # Not before both ended: the next look would begin the other one a second time.
-            for end in ends:
-                if end is not None:
-                    raise end
-            done += len(jobs)
+        working: dict[str, asyncio.Task[None]] = {}
+        failed: list[BaseException] = []
+        try:
+            while True:
+                for job in [] if failed else await self._next(working):
+                    working[job.id] = asyncio.create_task(self._one(caller, job))
+                if not working:
+                    break
+                await asyncio.wait(working.values(), timeout=LOOK, return_when="FIRST_COMPLETED")
+                for name in [name for name, task in working.items() if task.done()]:
+                    error = working.pop(name).exception()
+                    failed += [] if error is None else [error]
+                    done += 1
+        finally:
+            for task in working.values():
+                task.cancel()
+        # Not before the others ended: the next look would begin them a second time.
+        if failed:
+            raise failed[0]
         return done
+
+    async def _next(self, working: Collection[str]) -> list[Job]:
+        """Jobs to begin beside those."""
+        free = AT_ONCE - len(working)
+        if not free or self._closing() or self._paused():
+            return []
+        now = self._gate.clock.now()
+        due = await self._gate.ask(partial(store.due, now=now, limit=AT_ONCE + len(working)))
+        return [job for job in due if job.id not in working][:free]
 
     async def _one(self, caller: Caller, job: Job) -> None:
         creator = job.made_by
@@ -176,23 +196,23 @@ class ExportRun:
 
     async def _place(self, job: Job, acting: Caller) -> Place:
         to = job.wanted.body.destination
-        prefix = f"{to.prefix}{job.id}/"
         if to.type == "file":
-            again = job.status == "running"  # the vault stopped in the middle of a try
-            where = f"{job.owner_id}/{prefix}"
-            return Place(
-                "file", where, root=self._folder, whole=True, again=again, leave=self._leave
-            )
+            return self._directory(job)
         path = to.credentials_path or ""
         return Place(
             to.type,
-            prefix,
+            f"{to.prefix}{job.id}/",
             bucket=to.bucket or "",
             region=to.region,
             endpoint=to.endpoint,
             credentials=await credentials(self._lend, acting, path, "audit_export"),
             guard=self._guard,
         )
+
+    def _directory(self, job: Job) -> Place:
+        where = f"{job.owner_id}/{job.wanted.body.destination.prefix}{job.id}/"
+        again = _was_cut_off(job)
+        return Place("file", where, root=self._folder, whole=True, again=again, leave=self._leave)
 
     async def _manifest(self, job: Job, written: export_files.Written) -> Manifest:
         wanted, point = job.wanted, written.checkpoint
@@ -226,6 +246,10 @@ class ExportRun:
 
     async def _refused(self, own: Caller, job: Job, refused: Refusal) -> None:
         """Of the credential, the tenant or the scope: asking again would not help."""
+        if _was_cut_off(job) and job.wanted.body.destination.type == "file":
+            with contextlib.suppress(DestinationFailed):  # no later try clears away what is there
+                async with open_place(self._directory(job)):
+                    pass
         code = refused.code
         if code not in ("secret_not_found", "secret_expired", "version_not_found"):
             code = "access_denied"
@@ -249,6 +273,11 @@ class ExportRun:
                 tx.note(records=records)
 
         await self._gate.change(own, act, end)
+
+
+def _was_cut_off(job: Job) -> bool:
+    """Whether the vault stopped in the middle of a try."""
+    return job.status == "running"
 
 
 def _act(job: Job) -> Act:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -24,11 +25,15 @@ _ADD: Final = (
     " :first_seq, :last_seq, :estimated, :records, :tries, :next_at, :created_at, :started_at,"
     " :completed_at, :error, :manifest)"
 )
-_ONE: Final = f"SELECT {_COLUMNS} FROM export_job WHERE owner_id = :owner AND id = :id"  # noqa: S608
-_PAGE: Final = (
-    f"SELECT {_COLUMNS} FROM export_job WHERE owner_id = :owner AND id < :before"  # noqa: S608
-    " ORDER BY id DESC LIMIT :limit"
+# What goes beyond its tenant is shown only to those who could have asked for it: its manifest
+# counts rows that others may not see.
+_SHOWN: Final = (
+    f"SELECT {_COLUMNS} FROM export_job WHERE owner_id = :owner"  # noqa: S608
+    " AND coalesce(json_extract(request, '$.body.filters.scope'), 'tenant')"
+    " IN (SELECT value FROM json_each(:scopes))"
 )
+_ONE: Final = _SHOWN + " AND id = :id"
+_PAGE: Final = _SHOWN + " AND id < :before ORDER BY id DESC LIMIT :limit"
 _DUE: Final = (
     f"SELECT {_COLUMNS} FROM export_job WHERE status IN ('pending', 'running')"  # noqa: S608
     " AND next_at <= :now ORDER BY created_at, id LIMIT :limit"
@@ -77,14 +82,18 @@ def add(tx: Transaction, job: Job) -> None:
     tx.execute(_ADD, job._asdict())
 
 
-def find(db: Connection, owner: str, job_id: str) -> Job | None:
-    row = db.execute(_ONE, {"owner": owner, "id": job_id}).fetchone()
+def find(db: Connection, owner: str, scopes: list[str], job_id: str) -> Job | None:
+    """The job, if its scope is one of ``scopes``."""
+    values = {"owner": owner, "scopes": json.dumps(scopes), "id": job_id}
+    row = db.execute(_ONE, values).fetchone()
     return None if row is None else Job(*row)
 
 
-def page(db: Connection, owner: str, before: str, limit: int) -> list[Job]:
-    """Newest first, behind ``before``."""
-    values = {"owner": owner, "before": before, "limit": limit}
+def page(db: Connection, owner: str, scopes: list[str], before: str, limit: int) -> list[Job]:
+    """Those of ``scopes``, newest first, behind ``before``."""
+    values = {
+        "owner": owner, "scopes": json.dumps(scopes), "before": before, "limit": limit,
+    }  # fmt: skip
     return [Job(*row) for row in db.execute(_PAGE, values)]
 
 

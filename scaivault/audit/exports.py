@@ -8,7 +8,7 @@ import msgspec
 
 from scaivault.audit import export_store as store
 from scaivault.audit import ranges
-from scaivault.audit.asked import Known, sight
+from scaivault.audit.asked import Known, scopes, sight
 from scaivault.audit.export_request import Wanted, wanted
 from scaivault.audit.export_store import Creator, Job
 from scaivault.audit.ranges import Stretch
@@ -68,14 +68,16 @@ class Exports:
 
         return await self._gate.change(caller, act, create)
 
-    async def listing(self, caller: Caller, request: wire.ListExports) -> wire.ExportPage:
+    async def page(self, caller: Caller, request: wire.ListExports) -> wire.ExportPage:
         """One page of the tenant's jobs, newest first."""
         act = Act("audit_read")
 
         async def look() -> wire.ExportPage:
             place = self._pages.place(caller, request, _BEHIND)
             found = await self._gate.ask(
-                lambda db: store.page(db, caller.owner, place.position, place.limit + 1)
+                lambda db: store.page(
+                    db, caller.owner, scopes(caller), place.position, place.limit + 1
+                )
             )
             page = self._pages.cut(caller, place, found, lambda job: job.id)
             return wire.ExportPage(
@@ -89,7 +91,9 @@ class Exports:
         act = Act("audit_read")
 
         async def look() -> wire.Export:
-            job = await self._gate.ask(lambda db: store.find(db, caller.owner, request.id))
+            job = await self._gate.ask(
+                lambda db: store.find(db, caller.owner, scopes(caller), request.id)
+            )
             if job is None:
                 raise Refusal("export_not_found", "there is no such export", id=request.id[:64])
             act.extra["export_id"] = job.id

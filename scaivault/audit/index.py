@@ -16,25 +16,31 @@ Nothing of this leaves a row in the ledger, or an idle vault would index its own
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
 from scaivault.audit import rows
 from scaivault.audit.terms import SEGMENT, pack, places, segment_of, terms, unpack
+from scaivault.clock import SystemClock
 from scaivault.gate.gate import Gate
 from scaivault.gate.ledger import Ledger, Record, read_record
-from scaivault.storage.database import Unit
+from scaivault.storage.database import Database
 from scaivault.storage.file import Connection
+from scaivault.storage.units import Unit
 
 NAME: Final = "audit_index"
 _READ: Final = 512  # rows decoded in one go, about 2 ms
-PORTION: Final = 128  # terms in one transaction: a group of commits more for whoever waits
+# A portion ends when somebody waits for the writer, and after this many nanoseconds: what it wrote
+# has to be committed too, which takes about half as long again.
+PORTION: Final = 2_000_000
+
+_monotonic: Final = SystemClock().monotonic
 
 _Term = tuple[str, str, str]
 _Entry = tuple[str, str, str, int, int, bytes]
 
-_TOGETHER: Final = 32
+TOGETHER: Final = 4  # about 0.5 ms where each stands on a page of its own
 _INTO: Final = "INSERT INTO audit_term (owner_id, kind, value, segment, count, places) VALUES "
 _AGAIN: Final = (
     " ON CONFLICT (owner_id, kind, value, segment)"
@@ -42,13 +48,13 @@ _AGAIN: Final = (
 )
 # As in the ledger: one statement for many rows, because each costs a turn of the interpreter lock.
 _ONE: Final = f"{_INTO}(?,?,?,?,?,?){_AGAIN}"
-_MANY: Final = f"{_INTO}{','.join(['(?,?,?,?,?,?)'] * _TOGETHER)}{_AGAIN}"
+_MANY: Final = f"{_INTO}{','.join(['(?,?,?,?,?,?)'] * TOGETHER)}{_AGAIN}"
 _KEY: Final = "owner_id = ? AND kind = ? AND value = ? AND segment = ?"
 _FRAME: Final = (
-    "INSERT INTO audit_segment (number, first_at, last_at, first_request, last_request)"
-    " VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET first_at = excluded.first_at,"
+    "INSERT INTO audit_segment (number, first_at, last_at, first_request, last_request, entries)"
+    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET first_at = excluded.first_at,"
     " last_at = excluded.last_at, first_request = excluded.first_request,"
-    " last_request = excluded.last_request"
+    " last_request = excluded.last_request, entries = excluded.entries"
 )
 
 
@@ -70,9 +76,15 @@ class Index:
             made = _Segment(reach // SEGMENT)
             for first in range(reach + 1, reach + SEGMENT, _READ):
                 await self._gate.ask(partial(made.read, first=first, count=_READ))
-            for unit in made.units():
-                await self._gate.database.submit(unit)
+            # In a reader's thread, as it takes some 20 ms.
+            await self._write(await self._gate.ask(lambda _: made.entries()))
+            await self._gate.database.submit(_End(made))
             return True
+
+    async def _write(self, entries: list[_Entry]) -> None:
+        done = 0
+        while done < len(entries):
+            done += await self._gate.database.submit(Portion(self._gate.database, entries, done))
 
 
 def reached(db: Connection) -> int:
@@ -113,11 +125,11 @@ def _take_out(db: Connection, key: tuple[str, str, str, int], bits: int) -> None
 
 
 def write(db: Connection, entries: Sequence[_Entry]) -> None:
-    """Entries of one segment, again if they are there."""
-    whole = len(entries) // _TOGETHER * _TOGETHER
-    for start in range(0, whole, _TOGETHER):
-        db.execute(_MANY, [field for one in entries[start : start + _TOGETHER] for field in one])
-    db.executemany(_ONE, entries[whole:])
+    """Up to ``TOGETHER`` entries of one segment, again if they are there."""
+    if len(entries) == TOGETHER:
+        db.execute(_MANY, [field for one in entries for field in one])
+    else:
+        db.executemany(_ONE, entries)
 
 
 class _Segment:
@@ -132,7 +144,7 @@ class _Segment:
 
     def read(self, db: Connection, first: int, count: int) -> None:
         """Take up ``count`` rows; portions come in order."""
-        for row in rows.stored(db, range(first, first + count)):
+        for row in rows.between(db, first, first + count - 1):
             self._add(row.seq - self.first, row.entry)
         for known in (self._times, self._requests):
             if known:
@@ -152,28 +164,33 @@ class _Segment:
         ]
 
     def frame(self) -> tuple[Any, ...]:
-        """Least and greatest time and request id; both empty where every row is pruned."""
-        return (self.number, *(self._times or ("", "")), *(self._requests or ("", "")))
-
-    def units(self) -> Iterator[Unit]:
-        """Portions for the writer; the last one ends the segment."""
-        entries = self.entries()
-        for start in range(0, len(entries), PORTION):
-            yield _Entries(entries[start : start + PORTION])
-        yield _End(self)
+        """Least and greatest time and request id; both empty where every row is pruned. How many
+        terms there are."""
+        times, requests = self._times or ("", ""), self._requests or ("", "")
+        return (self.number, *times, *requests, len(self._places))
 
 
-class _Entries(Unit):
-    """Terms of a segment that does not count yet."""
+class Portion(Unit):
+    """Terms of a segment that does not count yet, from ``first`` on; results in how many."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_database", "_done", "_entries", "_first")
 
-    def __init__(self, entries: list[_Entry]) -> None:
+    def __init__(self, database: Database, entries: list[_Entry], first: int) -> None:
         super().__init__()
+        self._database = database
         self._entries = entries
+        self._first = self._done = first
 
     def run(self, connection: Connection) -> None:
-        write(connection, self._entries)
+        end = _monotonic() + PORTION
+        while self._done < len(self._entries):
+            write(connection, self._entries[self._done : self._done + TOGETHER])
+            self._done = min(self._done + TOGETHER, len(self._entries))
+            if self._database.awaited or _monotonic() >= end:
+                break
+
+    def result(self) -> int:
+        return self._done - self._first
 
 
 class _End(Unit):

@@ -13,11 +13,24 @@ from typing import Final
 from scaivault.audit import index, rows
 from scaivault.audit.filters import Filter
 from scaivault.audit.rows import Row
-from scaivault.audit.search import Question, Reach, Search, Stretch, first_segment
+from scaivault.audit.search import (
+    Question,
+    Reach,
+    Search,
+    Stretch,
+    first_segment,
+    signed_before,
+)
 from scaivault.audit.tally import Count, Tally, windows
 from scaivault.audit.terms import SEGMENT
+from scaivault.errors import Refusal
 from scaivault.gate.gate import Gate
 from scaivault.storage.file import Connection
+
+# Of rows that are read one by one, 5 to 30 us each: a page ends behind so many, though it
+# is not full; sums are refused while more than so many are not indexed.
+PAGE_ROWS: Final = 1 << 16
+SUM_ROWS: Final = 3 << 16
 
 
 class Looking:
@@ -39,13 +52,16 @@ class Looking:
 
     async def find(
         self, question: Question, stretch: Stretch, most: int, *, rising: bool = False
-    ) -> list[Row]:
-        """The first ``most`` rows of the stretch that are meant, from its end or its start."""
+    ) -> tuple[list[Row], int | None]:
+        """The first ``most`` rows of the stretch that are meant, from its end or its start; and
+        the row that the look was broken off at, when it was."""
+        stretch = await self._narrowed(question.filter, stretch)
         search, found = Search(question, stretch, rising=rising), list[Row]()
-        while not search.done and len(found) < most:
+        while not search.done and len(found) < most and search.looked < PAGE_ROWS:
             async with self._turn:
                 found += await self._gate.ask(search.step)
-        return found[:most]
+        broken_off = len(found) < most and not search.done
+        return found[:most], search.reached if broken_off else None
 
     async def links(self, found: list[Row]) -> dict[int, bytes]:
         """The hashes of the rows before those; row 1 has none before it."""
@@ -60,9 +76,15 @@ class Looking:
         *,
         marks: bool = False,
     ) -> Tally:
-        """Sums of the rows of a stretch that are meant."""
+        """Sums of the rows of a stretch that are meant; 503 while the index is far behind."""
         tally = Tally(counts, marks=marks)
         stretch = await self._narrowed(question.filter, stretch)
+        if stretch.last - max(stretch.first - 1, stretch.indexed) > SUM_ROWS:
+            raise Refusal(
+                "service_unavailable",
+                "the audit log is being indexed; ask again in some minutes, or for a later time",
+                reason="indexing",
+            )
         if question.sight.allowed_paths:
             await self._add(tally, Search(question, stretch))
             return tally
@@ -77,12 +99,15 @@ class Looking:
         return tally
 
     async def _narrowed(self, asked: Filter, stretch: Stretch) -> Stretch:
-        """Without the segments that lie before the time that is asked for."""
+        """Without what lies before the time that is asked for."""
+
+        def first(db: Connection) -> int:
+            segment = first_segment(db, asked)
+            indexed = stretch.indexed + 1 if segment is None else segment * SEGMENT + 1
+            return max(indexed, signed_before(db, asked) + 1, stretch.first)
+
         async with self._turn:
-            first = await self._gate.ask(lambda db: first_segment(db, asked))
-        if first is None:
-            return stretch._replace(first=stretch.indexed + 1)
-        return stretch._replace(first=first * SEGMENT + 1)
+            return stretch._replace(first=await self._gate.ask(first))
 
     async def _add(self, tally: Tally, search: Search) -> None:
         def step(db: Connection) -> None:

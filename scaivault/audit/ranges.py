@@ -13,6 +13,7 @@ from scaivault.storage.file import Connection
 # A row says when its request came in, and is committed when that is answered: a job that ran for
 # hours leaves rows that are older than their neighbours.
 _LATE: Final = DAY
+_LAST: Final = parse_instant("9999-12-31")  # a day more is no time of the calendar
 _SAMPLE: Final = 2000
 
 
@@ -32,7 +33,7 @@ def stretch(db: Connection, since: str, until: str, head: int) -> Stretch:
         " (SELECT max(seq) FROM checkpoint), 0)",
         {"since": since},
     ).fetchone()
-    late = instant(parse_instant(until) + _LATE)
+    late = instant(min(parse_instant(until), _LAST - _LATE) + _LATE)
     (last,) = db.execute(
         "SELECT coalesce(min(seq), :head) FROM checkpoint WHERE timestamp >= :late",
         {"late": late, "head": head},

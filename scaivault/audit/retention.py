@@ -73,7 +73,7 @@ class Retention:
 
         return await self._gate.read(caller, Act("audit_read"), look)
 
-    async def put(self, caller: Caller, request: wire.SetRetention) -> wire.Retention:
+    async def replace(self, caller: Caller, request: wire.SetRetention) -> wire.Retention:
         """Longer at once; shorter in a week, unless it is set again before."""
         wanted = request.body.retention
         length = duration_field("retention", wanted) * SECOND

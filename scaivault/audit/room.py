@@ -14,7 +14,7 @@ from scaivault.gate.caller import Caller
 from scaivault.gate.cursors import Cursors, Pages
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.ledger import Ledger
-from scaivault.storage.database import StorageFailed, translate
+from scaivault.storage.failures import StorageFailed, translate
 from scaivault.storage.file import Connection, EngineError, FileDamaged
 from scaivault.wire import audit as wire
 

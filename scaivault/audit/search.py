@@ -12,10 +12,13 @@ from enum import Enum
 from functools import reduce
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from scaivault.audit import rows
 from scaivault.audit.filters import NOBODY, Filter, Sight
 from scaivault.audit.rows import Row
 from scaivault.audit.terms import SEGMENT, Kind, places, segment_of, unpack
+from scaivault.clock import DAY, instant, parse_instant
 from scaivault.gate.globs import compile as compiled
 from scaivault.gate.ledger import Record
 from scaivault.storage.file import Connection
@@ -33,6 +36,10 @@ _SEGMENTS: Final = (
 _FULL: Final = (
     "SELECT number FROM audit_segment WHERE number BETWEEN :first AND :last"
     " AND first_at >= :since AND last_at < :until"
+)
+_SIGNED: Final = "SELECT coalesce(max(seq), 0) FROM checkpoint WHERE timestamp < :before"
+_ENTRIES: Final = (
+    "SELECT coalesce(sum(entries), 0) FROM audit_segment WHERE number BETWEEN :first AND :last"
 )
 _FIRST: Final = (
     "SELECT min(number) FROM audit_segment WHERE last_at >= :since AND first_at < :until"
@@ -122,6 +129,27 @@ class Question(NamedTuple):
             found.append([(Span(Kind.ABROAD, self.filter.identity_id or ""),)])
         return found
 
+    def parts(self) -> list[str]:
+        """What the stored text of every row that is meant holds, the rarest first. Others may
+        hold it too."""
+        asked = self.filter
+        exact: dict[str, Any] = {
+            "request_id": asked.request_id,
+            "secret_path": self.path,
+            "identity_id": asked.identity_id,
+            "source_ip": asked.source_ip,
+            "success": asked.success,
+            "identity_type": asked.identity_type,
+        }
+        if asked.actions is not None and len(asked.actions) == 1:
+            (exact["action"],) = asked.actions
+        found = [_member(name, value) for name, value in exact.items() if value is not None]
+        if asked.path_prefix:
+            found.append(_member("secret_path", asked.path_prefix)[:-1])
+        if self.sight.tenant_id is not None:
+            found.append(f'_id":{_encoded(self.sight.tenant_id)}')
+        return found
+
     def _home(self) -> list[Condition]:
         asked = self.filter
         identity = "" if asked.identity_id == NOBODY else asked.identity_id
@@ -141,6 +169,16 @@ class Question(NamedTuple):
             found.append((_below(asked.path_prefix),))
         found += [tuple(map(_within, patterns)) for patterns in self.sight.allowed_paths]
         return found or [(Span(Kind.ALL, ""),)]
+
+
+def _member(name: str, value: Any) -> str:
+    if name == "identity_id" and value == NOBODY:
+        value = None
+    return f'"{name}":{_encoded(value)}'
+
+
+def _encoded(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _below(prefix: str) -> Span:
@@ -210,10 +248,26 @@ def full(db: Connection, asked: Filter, first: int, last: int) -> set[int]:
     return {number for (number,) in found}
 
 
+def weight(db: Connection, first: int, last: int) -> int:
+    """How many entries the segments have, of all owners."""
+    (found,) = db.execute(_ENTRIES, {"first": first, "last": last}).fetchone()
+    return int(found)
+
+
 def first_segment(db: Connection, asked: Filter) -> int | None:
     """The first segment with a row in the time that is asked for, if one has any."""
     (first,) = db.execute(_FIRST, _times(asked)).fetchone()
     return None if first is None else int(first)
+
+
+def signed_before(db: Connection, asked: Filter) -> int:
+    """Up to which row all are older than what is asked for, going by the checkpoints. A day is
+    allowed for clocks that were set back."""
+    if asked.since is None:
+        return 0
+    before = instant(max(0, parse_instant(asked.since) - DAY))
+    (last,) = db.execute(_SIGNED, {"before": before}).fetchone()
+    return int(last)
 
 
 def _times(asked: Filter) -> dict[str, str]:
@@ -221,14 +275,16 @@ def _times(asked: Filter) -> dict[str, str]:
 
 
 class Search:
-    """One walk over a stretch, in either direction. ``partly``: leave out the segments that are
-    wholly in time, as somebody else counts them."""
+    """One walk over a stretch, in either direction. ``looked``: how many rows were read so far;
+    ``reached``: the last of them, where another walk can go on. ``partly``: leave out the segments
+    that are wholly in time, as somebody else counts them."""
 
     def __init__(
         self, question: Question, stretch: Stretch, *, rising: bool = False, partly: bool = False
     ) -> None:
         self._question: Final = question
         self._alternatives: Final = question.alternatives()
+        self._parts: Final = question.parts()
         self._stretch: Final = stretch
         self._rising: Final = rising
         self._partly: Final = partly
@@ -237,21 +293,36 @@ class Search:
         # What was found and not decoded yet; what comes next stands at the end.
         self._segments: list[tuple[int, int]] = []
         self._seqs: list[int] = []
+        self.looked = 0
+        self.reached = self._passed
 
     @property
     def done(self) -> bool:
         return not (self._seqs or self._segments) and self._first > self._last
 
+    @property
+    def _passed(self) -> int:
+        return self._first - 1 if self._rising else self._last + 1
+
     def step(self, db: Connection) -> list[Row]:
         """The next rows that are meant, in order; none is no end."""
         if not self._seqs and not self._segments:
-            self._look(db)
+            span = self._look_through()
+            if span is not None:
+                self.looked += span[1] - span[0] + 1
+                self.reached = self._passed
+                return self._meant(rows.between(db, *span, self._parts))
+            self._look_up(db)
         while self._segments and len(self._seqs) < STEP:
             self._spread(*self._segments.pop())
         chosen, self._seqs = self._seqs[-STEP:], self._seqs[:-STEP]
-        if not chosen:
-            return []
-        found = [row for row in rows.stored(db, chosen) if self._question.means(row.entry)]
+        self.looked += len(chosen)
+        pending = bool(self._seqs or self._segments)
+        self.reached = chosen[0] if pending and chosen else self._passed
+        return self._meant(rows.stored(db, chosen)) if chosen else []
+
+    def _meant(self, found: list[Row]) -> list[Row]:
+        found = [row for row in found if self._question.means(row.entry)]
         return found if self._rising else found[::-1]
 
     def _spread(self, segment: int, bits: int) -> None:
@@ -266,21 +337,24 @@ class Search:
     def _queue(self, seqs: list[int]) -> None:
         self._seqs = (seqs[::-1] if self._rising else seqs) + self._seqs
 
-    def _look(self, db: Connection) -> None:
-        """Where the next rows are."""
+    def _look_through(self) -> tuple[int, int] | None:
+        """The next rows behind the reach of the index, if it is their turn."""
         indexed = self._stretch.indexed
-        if self._rising and self._first > indexed:
-            last = min(self._last, self._first + STEP - 1)
-            self._queue(list(range(self._first, last + 1)))
+        if self._rising and indexed < self._first <= self._last:
+            first, last = self._first, min(self._last, self._first + STEP - 1)
             self._first = last + 1
-        elif not self._rising and self._last > indexed:
-            first = max(self._first, indexed + 1, self._last - STEP + 1)
-            self._queue(list(range(first, self._last + 1)))
+            return first, last
+        if not self._rising and max(indexed, self._first - 1) < self._last:
+            first, last = max(self._first, indexed + 1, self._last - STEP + 1), self._last
             self._last = first - 1
-        elif self._first <= self._last:
-            self._look_up(db, min(self._last, indexed))
+            return first, last
+        return None
 
-    def _look_up(self, db: Connection, end: int) -> None:
+    def _look_up(self, db: Connection) -> None:
+        """Where the next rows within it are."""
+        if self._first > self._last:
+            return
+        end = min(self._last, self._stretch.indexed)
         first, last = segment_of(self._first), segment_of(end)
         if self._rising:
             last = min(last, first + self._width - 1)

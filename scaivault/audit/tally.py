@@ -17,9 +17,12 @@ from scaivault.gate.ledger import Record
 from scaivault.storage.file import Connection
 
 WINDOW: Final = 256  # segments counted in one step
-# Rows of a window that are sooner decoded (about 40 us each where every row is on a page of its
-# own) than counted by the entries of all values (about 1 us each).
-_DECODED: Final = 1024
+# Rows of a window are sooner decoded (about 40 us each where every row is on a page of its own)
+# than counted by the entries of all values (about 1 us each), up to one row for so many entries.
+# The least is no matter; the most bounds what the entries of other owners mislead to.
+_ENTRIES: Final = 40
+LEAST: Final = 1024
+MOST: Final = 32_768
 _ALL: Final = (Span(Kind.ALL, ""),)
 _READ: Final = "read"
 
@@ -93,7 +96,11 @@ class Tally:
             return
         met = search.fulfilling(db, question.owner, conditions, min(inside), max(inside))
         met = {segment: bits for segment, bits in met.items() if segment in inside}
-        if sum(map(int.bit_count, met.values())) <= _DECODED:
+        if not met:
+            return
+        entries = search.weight(db, min(met), max(met))
+        most = min(max(LEAST, entries // _ENTRIES), MOST)
+        if sum(map(int.bit_count, met.values())) <= most:
             self._decode(db, met)
         else:
             self._count_some(db, question.owner, met)

@@ -191,13 +191,14 @@ class Trails:
         now = caller.now if point.now is None else point.now
         whole = await self._looking.stretch(point.head)
         rising = place.filters.get("order") == "asc"
-        found = await self._looking.find(
+        found, reached = await self._looking.find(
             question, _rest(whole, point, rising), place.limit + 1, rising=rising
         )
         links = await self._looking.links(found)
         links[0] = self._genesis
         items = [_entry(row, links) for row in found]
-        page = pages.cut(caller, place, items, lambda item: [item.seq, whole.last, now])
+        broken_off = None if reached is None else [reached, whole.last, now]
+        page = pages.cut(caller, place, items, lambda item: [item.seq, whole.last, now], broken_off)
         act.extra["records"] = len(page.items)
         return _Found(page, whole, place, now)
 

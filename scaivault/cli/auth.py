@@ -47,6 +47,8 @@ def login(token: str | None, client_id: str | None, client_secret_file: str | No
     _keep(current, settings["base_url"], given)
     name = current.profile_name or profiles.load().current
     current.note(f"logged in as {answer.body.get('identity_id')}, kept in profile {name}")
+    if first := current.environment_credential:
+        current.note(f"{first} is set and comes before every profile; unset it")
     if current.json:
         current.show(answer)
 

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 # Importing httpx costs about 190 ms and ssl 12 ms, so only a call does.
 
+# What a caller without a token is to do. Commands that know profiles say it otherwise.
+NO_TOKEN: Final = "no token arrived: set SCAIVAULT_TOKEN, or give --token-file"
 DEFAULT_URL: Final = "http://127.0.0.1:8443"
+_URL: Final = "--url (or SCAIVAULT_URL)"
 _CONNECT_TIMEOUT: Final = 5.0
 _CALL_TIMEOUT: Final = 10.0
 # Calls in which the server derives a key from a passphrase or waits for a key service.
@@ -73,13 +76,13 @@ def checked_url(url: str, *, allow_http: bool) -> str:
         host = parts.hostname or ""
         _ = parts.port
     except ValueError:
-        raise usage("--url is not an address; expected https://host:port or unix:/path") from None
+        raise usage(f"{_URL} is not an address; expected https://host:port or unix:/path") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise usage("--url must be https://host:port, http://127.0.0.1:port or unix:/path")
+        raise usage(f"{_URL} must be https://host:port, http://127.0.0.1:port or unix:/path")
     if parts.username is not None or parts.query or parts.fragment:
-        raise usage("--url must hold no user, password, query or fragment")
+        raise usage(f"{_URL} must hold no user, password, query or fragment")
     if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
-        raise usage("--url is plain http to another machine; use https, or --allow-http")
+        raise usage(f"{_URL} is plain http to another machine; use https, or --allow-http")
     return url.rstrip("/")
 
 
@@ -216,7 +219,7 @@ class Api:
             return self._foreign(response)
         return Failure(
             error["code"],
-            told(error),
+            told(error, NO_TOKEN),
             exit_of(response.status_code),
             request_id=error.get("request_id"),
             envelope=response.content.decode(),
@@ -240,18 +243,20 @@ def _decoded(response: httpx.Response) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def told(error: Mapping[str, Any]) -> str:
-    """The message, with the fields at fault where the server names them."""
-    message = str(error.get("message", ""))
+def told(error: Mapping[str, Any], no_token: str) -> str:
+    """The message, in words of the command line where the server speaks of headers; or all
+    fields at fault where it names them."""
+    if error.get("code") == "authentication_required":
+        return no_token
     details = error.get("details")
     fields = details.get("fields") if isinstance(details, dict) else None
-    if not isinstance(fields, dict):
-        return message
-    return message + "; " + ", ".join(f"{name}: {fault}" for name, fault in fields.items())
+    if not isinstance(fields, dict) or not fields:
+        return str(error.get("message", ""))
+    return "; ".join(f"{name}: {fault}" for name, fault in fields.items())
 
 
 def remedy(reason: str) -> str:
     """What helps when there was no connection."""
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return "name its CA with --ca-file, and call it by the name in its certificate"
-    return "does it speak TLS?" if "SSL" in reason else "is the server running?"
+    return "does it speak TLS?" if "SSL" in reason else "is the server running there?"

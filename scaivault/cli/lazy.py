@@ -32,6 +32,18 @@ class LazyGroup(click.Group):
             raise TypeError(f"{module}:{attribute} is not a command")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, which knows no names here to suggest."""
+        word = args[0]
+        if word not in self._table and not word.startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            for near in get_close_matches(word, self._table, 1):
+                ctx.fail(f"No such command {word!r}. Did you mean {near!r}?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in ``--help``, written from the table so that nothing is imported for it."""
         with formatter.section("Commands"):

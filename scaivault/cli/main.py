@@ -81,9 +81,13 @@ def _failure(error: Exception) -> Failure | None:
 
 def _wrong_usage(error: click.UsageError) -> Failure:
     """What click says, without arguments too many: one may be a token that lost its option."""
-    message = error.format_message().rstrip(".")
+    message = error.format_message().rstrip(".").replace("a valid integer range", "an integer")
     if message.startswith("Got unexpected extra argument"):
         message = "there are too many arguments"
+        if error.ctx and not any(
+            isinstance(each, click.Argument) for each in error.ctx.command.params
+        ):
+            message = "it takes options only, no arguments"
     hint = f"; see {error.ctx.command_path} --help" if error.ctx else ""
     return usage(message + hint)
 

@@ -31,12 +31,15 @@ class Table:
     rows: Sequence[Sequence[Any]]
 
 
+_STEERING: Final = frozenset(("Cc", "Cf", "Zl", "Zp", "Cs"))  # categories of Unicode
+
+
 def clean(text: str) -> str:
     """Control and direction characters escaped: an answer cannot steer the terminal that
     shows it, nor break a line of tab-separated output."""
     return "".join(
         character
-        if unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp", "Cs")
+        if unicodedata.category(character) not in _STEERING
         # Written as \x1b or \u202e.
         else character.encode("unicode_escape", "surrogatepass").decode("ascii")
         for character in text
@@ -96,9 +99,22 @@ def show(*tables: Table, no_color: bool = False) -> None:
 
 
 def document(text: str) -> None:
-    """One JSON document on stdout, as it came."""
+    """One JSON document on stdout, as it came; to a terminal with its control and direction
+    characters as escapes of JSON, which is the same document."""
     if text:
+        text = escaped(text) if sys.stdout.isatty() else text
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def escaped(text: str) -> str:
+    """JSON without what could steer a terminal. JSON allows C1 controls, DEL and direction
+    characters as they are; line ends and tabs stand between its tokens only."""
+    return "".join(
+        character
+        if character in "\n\r\t" or unicodedata.category(character) not in _STEERING
+        else json.dumps(character)[1:-1].replace("\x7f", "\\u007f")
+        for character in text
+    )
 
 
 def as_json(value: Any) -> str:
@@ -119,7 +135,8 @@ def note(text: str) -> None:
 def complain(failure: Failure, *, envelope: bool, no_color: bool = False) -> None:
     """The error on stderr: ``error: <code>: <message> (request req_…)``, or the envelope."""
     if envelope:
-        sys.stderr.write(failure.envelope.rstrip("\n") + "\n")
+        text = failure.envelope.rstrip("\n") + "\n"
+        sys.stderr.write(escaped(text) if sys.stderr.isatty() else text)
         return
     word = f"{_RED}error{_PLAIN}" if coloured(sys.stderr, no_color=no_color) else "error"
     request = f" (request {failure.request_id})" if failure.request_id else ""

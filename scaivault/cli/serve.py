@@ -60,6 +60,8 @@ def serve(
     """
     if not dev and (dev_token is not None or dev_keep):
         raise usage("--dev-token and --dev-keep go with --dev")
+    if dev_token is not None:
+        _check_dev_token(dev_token)
     if dev and data_dir is not None:
         raise usage("--dev makes a directory of its own; leave --data-dir out")
     with throwaway(keep=dev_keep) if dev else nullcontext() as scratch:
@@ -87,6 +89,14 @@ def serve(
             dev=dev,
             dev_token=dev_token,
         )
+
+
+def _check_dev_token(text: str) -> None:
+    """No server takes a token that fails its checksum, so it would be refused at every call."""
+    from scaivault.crypto.codes import TOKEN, is_token
+
+    if not is_token(TOKEN, text):
+        raise usage("--dev-token must be a whole token, such as one that serve --dev printed")
 
 
 def _start(settings: Settings, *, check: bool, **options: Any) -> int:

@@ -101,6 +101,12 @@ class Session:
             raise usage("SCAIVAULT_CLIENT_ID needs SCAIVAULT_CLIENT_SECRET beside it")
         return {"client_id": client_id, "client_secret": secret}
 
+    @property
+    def environment_credential(self) -> str | None:
+        """The variable that names who calls whatever a profile keeps; ``None``: no such is set."""
+        names = ("SCAIVAULT_TOKEN", "SCAIVAULT_TOKEN_FILE", "SCAIVAULT_CLIENT_ID")
+        return next((name for name in names if os.environ.get(name)), None)
+
     def api(self) -> Api:
         """The server this run talks to; closed when the command ends."""
         api = Api(

@@ -22,6 +22,8 @@ from scaivault_sdk.errors import (
 )
 from scaivault_sdk.models.common import Answer as Document
 
+_NO_TOKEN: Final = "no token arrived: `scaivault auth login` keeps one, or set SCAIVAULT_TOKEN"
+
 # Items on a page at most, where it is not 200.
 _LARGEST: Final = {"logs": 1000}
 
@@ -127,7 +129,7 @@ def failure_of(error: Exception) -> Failure | None:
         }
         return Failure(
             error.code,
-            told(envelope),
+            told(envelope, _NO_TOKEN),
             exit_of(error.status),
             request_id=error.request_id,
             envelope=as_json({"error": envelope}),

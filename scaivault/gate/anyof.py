@@ -2,10 +2,11 @@
 
 The tree of the patterns as a deterministic automaton (subset construction), made as it is walked.
 A state is the set of nodes that a path can be at; one look-up leads from it to the next, whatever
-the number of patterns. All segments that a state does not name lead to one and the same state, so
-there are few; only where segments with wildcards follow is each segment held against them.
+the number of patterns. All segments that a state does not name lead on to one and the same state.
+Where segments with wildcards follow, or very many names, each segment is remembered by itself. Up
+to a bound, then all is forgotten: names of folders come again soon.
 
-Readers in several threads walk one automaton: a state that two of them make at once is made twice.
+Readers in several threads walk one automaton: what two of them make at once is made twice.
 """
 
 from __future__ import annotations
@@ -16,25 +17,28 @@ from typing import Final
 
 from scaivault.gate.trie import Node, Trie, following
 
-_MOST: Final = 20_000  # states and names kept by one automaton: about 4 MB
+_MOST: Final = 4_000  # states and steps that one automaton remembers: about 700 KB
+_NAMED: Final = 200  # names that a state can have and know all others by
 
 Nodes = frozenset[Node[bool]]
 
 
 class _State:
-    """``after``: the next state by each segment that a node names, once it is made; ``otherwise``:
-    behind any other."""
+    """``after``: the next state by segment, once it is made; ``otherwise``: behind one that is not
+    in ``after``, for a state that has all its names there."""
 
-    __slots__ = ("after", "below", "here", "nodes", "otherwise", "wild")
+    __slots__ = ("after", "below", "complete", "here", "nodes", "otherwise")
 
     def __init__(self, nodes: Nodes) -> None:
         self.nodes: Final = nodes
         self.here: Final = any(node.here for node in nodes)
         self.below: Final = any(node.below for node in nodes)
-        self.wild: Final = any(node.wilds for node in nodes)
-        self.after: Final[dict[str, _State | None]] = dict.fromkeys(
-            chain.from_iterable(node.literals for node in nodes)
+        self.complete: Final = (
+            not any(node.wilds for node in nodes)
+            and sum(len(node.literals) for node in nodes) <= _NAMED
         )
+        names = chain.from_iterable(node.literals for node in nodes) if self.complete else ()
+        self.after: Final[dict[str, _State | None]] = dict.fromkeys(names)
         self.otherwise: _State | None = None
 
 
@@ -61,20 +65,16 @@ class AnyOf:
         nodes = frozenset(following(state.nodes, segment))
         found = self._states.get(nodes)
         if found is None:
-            found = self._made(nodes)
-        if segment in state.after:
-            state.after[segment] = found
-        elif not state.wild:
+            found = self._states[nodes] = _State(nodes)
+            self._left -= len(found.after)
+        if state.complete and segment not in state.after:
             state.otherwise = found
-        return found
-
-    def _made(self, nodes: Nodes) -> _State:
-        state = _State(nodes)
-        self._left -= 1 + len(state.after)
-        if self._left < 0:  # patterns that cross can have a state for each set of them
+        else:
+            state.after[segment] = found
+        self._left -= 1
+        if self._left < 0:
             self._restart()
-        self._states[nodes] = state
-        return state
+        return found
 
     def _restart(self) -> None:
         self._left = _MOST

@@ -123,13 +123,22 @@ class Pages:
         known = {**self._unsent, **place.filters}
         return place._replace(filters=known, limit=request.limit or place.limit)
 
-    def cut(self, caller: Caller, place: Place, found: list[T], key: Callable[[T], Any]) -> Page[T]:
+    def cut(
+        self,
+        caller: Caller,
+        place: Place,
+        found: list[T],
+        key: Callable[[T], Any],
+        broken_off: Any = None,
+    ) -> Page[T]:
         """The page out of ``found``, which has an item too many where others follow; ``key``: the
-        position (a JSON value) behind an item."""
+        position (a JSON value) behind an item. ``broken_off``: the position that was looked up to,
+        if others may follow behind that."""
         items = found[: place.limit]
-        if len(found) <= place.limit:
+        more = len(found) > place.limit
+        if not more and broken_off is None:
             return Page(items, None, False)
-        behind = place._replace(position=key(items[-1]))
+        behind = place._replace(position=key(items[-1]) if more else broken_off)
         cursor = self._cursors.issue(self._endpoint, _bound_to(caller), behind, caller.now)
         return Page(items, cursor, True)
 

@@ -26,7 +26,8 @@ from scaivault.gate.sight import Sight, in_sight
 from scaivault.gate.transaction import Transaction
 from scaivault.gate.units import Changing, Reading
 from scaivault.seal.envelope import Envelope
-from scaivault.storage.database import Database, StorageFailed
+from scaivault.storage.database import Database
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
 
 T = TypeVar("T")
@@ -74,10 +75,14 @@ class Gate:
         """Where the decision is yes; for lists, which ask ``allows`` about each path that they
         tell. For this request only, and in any thread."""
         case = self._case(caller)
+
+        def allowed(path: str) -> bool:
+            return decide(**case, permission=permission, path=path).allowed
+
         demands = [frozenset(narrowed) for narrowed in case["allowed_paths"]]
         if not caller.by_role:
             demands.append(case["rules"].granting(permission, case["context"]))
-        return in_sight(demands)
+        return in_sight(demands, allowed)
 
     def _case(self, caller: Caller) -> dict[str, Any]:
         """What a decision is made of, besides permission and path."""
@@ -112,22 +117,22 @@ class Gate:
         look: Callable[[], Awaitable[T]],
         *,
         fail_fast: bool = False,
-        one_row: Act | None = None,
+        told: list[Act] | None = None,
     ) -> T:
         """What ``look`` saw of several things, each decided by itself, once the ledger has a row
-        for each act (or ``one_row`` for all of them).
+        for each act (or for each of ``told``, which stand for all of them).
 
         Refusals stand in ``Act.refused``: those of the decision before ``look`` runs, others are
         its own to set. With ``fail_fast`` the first act that is refused ends the request, and has
         the only row."""
         for act in acts:
             self._weigh(caller, act)
-        seen = await self._looked(caller, one_row or Act(acts[0].action), look)
+        seen = await self._looked(caller, told[0] if told else Act(acts[0].action), look)
         first = next((act for act in acts if act.refused is not None), None)
         if fail_fast and first is not None and first.refused is not None:
             await self.refuse(caller, first, first.refused)
             raise first.refused
-        rows = [_row(caller, act) for act in ([one_row] if one_row is not None else acts)]
+        rows = [_row(caller, act) for act in told or acts]
         await self._submit(self._unit(caller, acts, rows))
         return seen
 

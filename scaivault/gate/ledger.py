@@ -21,8 +21,8 @@ from scaivault.crypto import digest, signing
 from scaivault.gate import extra
 from scaivault.gate.caller import Caller
 from scaivault.ids import timed_id
-from scaivault.storage.database import Unit
 from scaivault.storage.file import Connection
+from scaivault.storage.units import Unit
 
 CHECKPOINT_ROWS: Final = 1000
 

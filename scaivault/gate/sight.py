@@ -35,9 +35,11 @@ Spans = tuple[Span, ...]
 
 
 class Sight(NamedTuple):
-    """``allows``: the decision for one path. ``key``: two sights with the same see the same."""
+    """``allows``: the decision for one path; ``fits``: what it will be, for paths that are only
+    counted. ``key``: two sights with the same see the same."""
 
     spans: Spans
+    fits: Callable[[str], bool]
     allows: Callable[[str], bool]
     key: Hashable
 
@@ -77,13 +79,17 @@ def common(one: Spans, other: Spans) -> Spans:
     return tuple(found)
 
 
-def in_sight(demands: list[frozenset[str]]) -> Sight:
-    """The paths that one pattern of each set fits."""
+def in_sight(demands: list[frozenset[str]], allowed: Callable[[str], bool]) -> Sight:
+    """The paths that one pattern of each set fits. ``allowed``, the decision, costs more: it is
+    asked about these only."""
     spans = reduce(common, map(matched, demands), EVERYTHING)
     tests = [any_of(patterns).fits for patterns in demands]
-    if len(tests) == 1:
-        return Sight(spans, tests[0], tuple(demands))
-    return Sight(spans, lambda path: all(fits(path) for fits in tests), tuple(demands))
+
+    def fits(path: str) -> bool:
+        return all(test(path) for test in tests)
+
+    cheap = tests[0] if len(tests) == 1 else fits
+    return Sight(spans, cheap, lambda path: cheap(path) and allowed(path), tuple(demands))
 
 
 def _span(pattern: str) -> Span:

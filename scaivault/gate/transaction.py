@@ -66,6 +66,13 @@ class Transaction:
         """A field opened; ``Damaged`` when it is not as it was sealed."""
         return self._gate.envelope.open(owner, place, version, sealed)
 
+    def rewrap(
+        self, owner: str, place: str, version: int, key_version: int, dek: bytes
+    ) -> tuple[int, bytes]:
+        """The data key of a sealed field under the owner's newest key: (its version, the box).
+        ``Damaged`` or ``KeyMissing`` when it does not open."""
+        return self._gate.envelope.rewrap(owner, place, version, key_version, dek)
+
     # -- what goes along -----------------------------------------------------------------------
 
     def note(self, **extra: object) -> None:

@@ -27,7 +27,7 @@ from scaivault.http.request import Gone, Receive, Request, Scope, Send
 from scaivault.http.router import Match, Router, parameter
 from scaivault.http.routes import Route
 from scaivault.logs import access
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 
 if TYPE_CHECKING:
     from scaivault.http.meter import Meter
@@ -183,7 +183,8 @@ class Endpoint:
             told = header.decode("latin-1")[:64]
             if named is not None and named != told:
                 caller.notes["header_tenant_id"] = "".join(c for c in told if c.isprintable())
-            named = named or told
+            # An empty one names no tenant; it never means the caller's own.
+            named = told if named is None else named
         tenancy = self._open_vault().tenancy
         tenancy.resolve(caller, named)
         if match.route.partner:
@@ -263,7 +264,9 @@ class Endpoint:
         act = Act(route.action, path=exchange.path or _concerned(exchange.match))
         if refusal.status == 401 and refusal.code != "unseal_failed":
             act = Act("auth_failed")
-            act.extra.update(refusal.notes, route=f"{route.method} {route.path}")
+            act.extra.update(refusal.notes)
+        if act.action == "auth_failed":
+            act.extra["route"] = f"{route.method} {route.path}"
         if refusal.code == "rate_limited":
             category = str(refusal.details["category"])
             suppressed = self._quiet.refused(bucket(caller, category), category)

@@ -17,7 +17,7 @@ from scaivault.wire.addresses import Range, in_ranges, parse_address
 _BEARER: Final = re.compile(rb"bearer +([!-~]{1,16384}) *\Z", re.IGNORECASE)
 _CLIENT_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _FOR: Final = re.compile(rb'(?:^|[;,])\s*for=("?)([^";,\s]+)\1', re.IGNORECASE)
-_ELSEWHERE: Final = frozenset((b"forwarded", b"origin"))
+_ELSEWHERE: Final = frozenset((b"forwarded", b"origin", b"via", b"x-real-ip"))
 _AGENT_LONGEST: Final = 256
 
 

@@ -22,6 +22,7 @@ from scaivault.http.decode import shape
 from scaivault.http.meter import Meter
 from scaivault.http.possible import codes
 from scaivault.http.routes import Route
+from scaivault.http.topics import TOPICS, topic
 from scaivault.identity.accounts import Accounts
 from scaivault.identity.directory import Directory
 from scaivault.identity.grants import Grants
@@ -40,6 +41,7 @@ from scaivault.system.health import Health
 from scaivault.system.jobs import Jobs
 from scaivault.system.keys import Keys
 from scaivault.system.room import System
+from scaivault.system.root_key import RootKey
 from scaivault.system.slots import Slots
 
 Json = dict[str, Any]
@@ -65,6 +67,7 @@ ROOMS: Final[dict[str, type]] = {
     "retention": Retention,
     "system": System,
     "slots": Slots,
+    "root_key": RootKey,
     "keys": Keys,
     "jobs": Jobs,
     "health": Health,
@@ -101,10 +104,7 @@ def document(routes: tuple[Route, ...]) -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [
-            {"name": room, "description": _about(ROOMS[room])}
-            for room in dict.fromkeys(route.room for route in routes)
-        ],
+        "tags": [{"name": name, "description": about} for name, (about, _) in TOPICS.items()],
         "paths": paths,
         "components": {
             "schemas": {**types.components, "Error": _error()},
@@ -127,12 +127,14 @@ def _operation(route: Route, types: _Types) -> Json:
     made = shape(route.request)
     operation: Json = {
         "operationId": route.verb,
-        "tags": [route.room],
+        "tags": [topic(route.path)],
         "summary": _about(getattr(ROOMS[route.room], route.verb.partition(".")[2])),
         "parameters": _parameters(route, types),
         "responses": {**_success(route, types), **_failures(route)},
         "security": [] if route.open else [{"bearer": list(route.scopes)}],
     }
+    if route.ledgered and not (route.unrecorded or route.form):  # a form's rows go by outcome
+        operation["x-audit-action"] = route.action
     if made.body is not None:
         kinds = ["application/json"]
         if route.form:
@@ -143,7 +145,6 @@ def _operation(route: Route, types: _Types) -> Json:
 
 
 def _parameters(route: Route, types: _Types) -> list[Json]:
-    made = shape(route.request)
     in_path = _PART.findall(route.path)
     listed: list[Json] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
@@ -161,7 +162,7 @@ def _parameters(route: Route, types: _Types) -> list[Json]:
             listed.append(query | ({"required": True} if field.required else {}))
     if not route.open:
         listed.append({"$ref": "#/components/parameters/tenant"})
-        if made.body is not None and route.method in ("POST", "PUT"):
+        if route.method in ("POST", "PUT"):
             listed.append({"$ref": "#/components/parameters/idempotency"})
     return listed
 
@@ -187,9 +188,12 @@ def _success(route: Route, types: _Types) -> Json:
 
 
 def _failures(route: Route) -> Json:
-    if route.method == "HEAD" or route.verb == "health.ready":
+    if route.method == "HEAD":
         return {}
-    return {str(status): _failure(listed) for status, listed in codes(route).items()}
+    answers = {str(status): _failure(listed) for status, listed in codes(route).items()}
+    if route.verb == "health.ready":
+        del answers["503"]  # has a body of its own
+    return answers
 
 
 def _failure(listed: list[str]) -> Json:

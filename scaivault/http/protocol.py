@@ -2,14 +2,17 @@
 
 uvicorn's httptools protocol parses and answers; this one adds what it leaves open. Against
 
-- large or endless heads: request line and headers together have a limit in bytes;
+- large or endless heads: request line and headers together have a limit in bytes, and so has
+  what stands between two pieces of a body or behind the last (chunk extensions, trailers);
 - slow clients (slowloris): a head has to be complete ``header_timeout`` after the connection or
   its first byte, a body ``body_timeout`` after its head, however steadily single bytes arrive;
   a client that stops reading its answer has ``body_timeout`` as well;
 - too many connections, too deep pipelines, upgrades (there is nothing to upgrade to: ignored);
 - requests that two parsers could read in two ways (RFC 9112 sections 3.2, 6.3): no or two
   ``Host``, a fragment in the target, and what llhttp refuses: ``Content-Length`` next to
-  ``Transfer-Encoding``, two lengths, bare line ends, folded headers.
+  ``Transfer-Encoding``, two lengths, bare line ends, folded headers;
+- headers that come late: the trailer fields of a chunked body are dropped (RFC 9110 section
+  6.5.1). As headers they would stand behind those that a proxy added or checked.
 
 A refusal is the project's error envelope, and the connection is closed behind it. Timers cost
 the usual request nothing: one is only set when a chunk ends inside a head or a body.
@@ -69,7 +72,9 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._part: int = NOTHING
         self._heads = 0  # complete ones
-        self._head_bytes = 0  # received since the last complete head: never too few
+        # Received since the last complete head or piece of a body: never too few.
+        self._head_bytes = 0
+        self._piece = False  # of a body, in the present chunk
         self._fault = "malformed_request"
         self._refused: Refusal | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -99,6 +104,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         in_body, heads = self._part == BODY, self._heads
+        self._piece = False
         self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
@@ -111,7 +117,8 @@ class LimitedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(self._fault)
             return
-        if in_body or heads != self._heads:
+        over = in_body and (self._piece or self._part != BODY)
+        if over or heads != self._heads:
             self._head_bytes = 0
         elif self._head_bytes > self.max_headers:
             self._refuse("headers_too_large")
@@ -137,6 +144,10 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._part = HEAD
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._part == HEAD:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         fault = self._head_fault()
         if fault is not None:
@@ -147,6 +158,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._heads += 1
         if self._deadline is not None:
             self._disarm()
+
+    def on_body(self, body: bytes) -> None:
+        self._piece = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

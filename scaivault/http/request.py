@@ -87,8 +87,12 @@ class Request:
 def _by_name(lines: list[tuple[bytes, bytes]]) -> dict[bytes, Any]:
     headers: dict[bytes, Any] = dict(lines)
     if len(headers) < len(lines):
-        names = [name for name, _ in lines]
-        headers |= {name: _REPEATED for name in headers if names.count(name) > 1}
+        # One look at each: thousands of names fit into a head, and nobody is known yet.
+        seen: set[bytes] = set()
+        for name, _ in lines:
+            if name in seen:
+                headers[name] = _REPEATED
+            seen.add(name)
     return headers
 
 

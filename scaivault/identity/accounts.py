@@ -84,6 +84,22 @@ class Accounts:
         store.put_account(tx, account)
         return account
 
+    def restored(self, tx: Transaction, name: str) -> Account:
+        """The first account of the vault, by name: active, and super_admin with every right, as it
+        was made. ``identity_not_found``."""
+        identity_id = names.made("sa", name)
+        account = store.oldest_account(tx.connection, identity_id)
+        if account is None:
+            raise Refusal(
+                "identity_not_found", f"this vault has no {identity_id}", identity_id=identity_id
+            )
+        whole = account.status == model.ACTIVE and SUPER_ADMIN in account.roles
+        if not whole or "admin" not in account.scopes:
+            account = account._replace(status=model.ACTIVE, roles=(SUPER_ADMIN,), scopes=("admin",))
+            store.put_account(tx, account)
+            tx.then(self._authentication.forget)
+        return account
+
     async def get(self, caller: Caller, request: wire.AccountId) -> wire.Account:
         """One account."""
 
@@ -96,16 +112,19 @@ class Accounts:
     ) -> T:
         """What ``shown`` makes of an account; the ledger names the account's tenant."""
 
-        def question(db: Connection) -> tuple[T, str]:
+        act = Act("identity_read")
+
+        def question(db: Connection) -> tuple[T, Account]:
             account = self._reach.account(db, caller, wanted)
-            return shown(db, account), account.tenant_id
+            return shown(db, account), account
 
         async def look() -> T:
-            seen, tenant_id = await self.gate.ask(question)
-            self._tenancy.concern(caller, tenant_id)
+            seen, account = await self.gate.ask(question)
+            self._tenancy.concern(caller, account.tenant_id)
+            act.extra.update(object_type="service_account", object_id=account.id)
             return seen
 
-        return await self.gate.read(caller, Act("identity_read"), look)
+        return await self.gate.read(caller, act, look)
 
     async def page(self, caller: Caller, request: wire.ListAccounts) -> wire.AccountPage:
         """The accounts of a tenant, by name."""
@@ -229,7 +248,7 @@ class Accounts:
 
         return await self._look(caller, request.id, shown)
 
-    async def drop_credential(self, caller: Caller, request: wire.CredentialId) -> None:
+    async def remove_credential(self, caller: Caller, request: wire.CredentialId) -> None:
         """End a credential and the tokens it gave."""
         holder(caller, TENANT_ADMIN)
 

@@ -156,8 +156,10 @@ class Authentication:
                 tokens_store.used(tx, token_id, minute)
                 subjects.seen(tx, principal.tenant_id, principal.identity_id, minute)
 
+        act = Act("job_control")
+        act.extra["job"] = "flush"
         try:
-            await self.gate.change(caller, Act("job_control"), flush)
+            await self.gate.change(caller, act, flush)
         except BaseException:
             self.used = used | self.used
             raise

@@ -38,18 +38,11 @@ class Grants:
     async def grant(self, caller: Caller, request: wire.Grant) -> wire.AccessToken:
         """RFC 6749 section 4.4: an access token for a client id and secret."""
         body = request.body
-        act = Act("auth_login")
-        act.extra["grant"] = model.CLIENT_CREDENTIALS
         if _CLIENT.match(body.client_id or ""):  # nothing else: it may be a secret in a wrong place
-            act.extra["client_id"] = body.client_id
-        try:
-            account, credential_id, scopes = await self._checked(body, caller.now)
-        except Refusal as refused:
-            failed = Act("auth_failed")
-            failed.extra.update(act.extra)
-            await self.gate.refuse(caller, failed, refused)
-            raise
-        act.extra["credential_id"] = credential_id
+            caller.notes["client_id"] = body.client_id
+        account, credential_id, scopes = await self._checked(body, caller.now)
+        act = Act("auth_login")
+        act.extra.update(grant=model.CLIENT_CREDENTIALS, credential_id=credential_id)
         caller.principal = _as_client(account, self._tenancy)
         caller.tenant_id = account.tenant_id
         caller.partner_id = caller.principal.partner_id

@@ -64,7 +64,7 @@ class Members:
 
         return await self.gate.change(caller, Act("identity_update"), add)
 
-    async def drop(self, caller: Caller, request: wire.MemberId) -> None:
+    async def remove(self, caller: Caller, request: wire.MemberId) -> None:
         """A direct member less; who belongs to a group below stays an inherited one."""
         principal = holder(caller, TENANT_ADMIN)
 

@@ -1,7 +1,7 @@
 """Which addresses may be called.
 
-An address that holds an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo) is judged as that
-one: whoever routes it ends up there.
+An address that holds an IPv4 address (mapped, translated, compatible, NAT64, 6to4, Teredo) is
+judged as that one: whoever routes it ends up there.
 """
 
 from __future__ import annotations
@@ -31,13 +31,16 @@ PRIVATE: Final = tuple(
         (
             "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
             "100.64.0.0/10", "198.18.0.0/15", "192.0.0.0/24", "fc00::/7", "fec0::/10",
+            # NAT64 of a network's own (RFC 8215), wherever in it the IPv4 address stands.
+            "64:ff9b:1::/48",
         ),
     )
 )  # fmt: skip
 
 _LOW: Final = (IPv6Address("::"), IPv6Address("::1"))
 _TAIL: Final = tuple(
-    ip_network(text) for text in ("::ffff:0:0/96", "::/96", "64:ff9b::/96")
+    ip_network(text)
+    for text in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/96")
 )  # the last 32 bits are the IPv4 address
 
 

@@ -10,10 +10,12 @@ from scaivault.identity.names import canonical
 from scaivault.storage.file import Connection
 from scaivault.wire import policies as wire
 
+ENGINES: Final = "system:dynamic-engines"
+
 _FORMS: Final = {
     "user": ("user:", "usr_"),
     "group": ("group:", "grp_"),
-    "service_account": ("sa:", "sa_", "dynamic:", "system:dynamic-engines"),
+    "service_account": ("sa:", "sa_", "dynamic:", ENGINES),
 }
 _RECORDS: Final = {"usr_": "user", "sa_": "service_account", "grp_": "group"}
 _TYPES: Final = {"system": "service_account"}  # what bindings call it
@@ -57,8 +59,10 @@ class Subject(NamedTuple):
 
     @property
     def bound_as(self) -> tuple[str, ...]:
-        """The identities whose bindings count for it, its own first."""
-        return (self.identity_id, *self.groups)
+        """The identities whose bindings count for it, its own first. What is bound to all dynamic
+        engines counts for each of them."""
+        every = (ENGINES,) if self.identity_id.startswith("dynamic:") else ()
+        return (self.identity_id, *every, *self.groups)
 
 
 def check_form(identity_type: str, reference: str) -> None:
@@ -66,7 +70,7 @@ def check_form(identity_type: str, reference: str) -> None:
     fits = reference.startswith(_FORMS[identity_type])
     record = reference.startswith(tuple(_RECORDS))
     named = None if record else canonical(reference)
-    system = reference.startswith("system:") and reference != "system:dynamic-engines"
+    system = reference.startswith("system:") and reference != ENGINES
     if not fits or system or (named is None and not record):
         raise Refusal(
             "invalid_policy",

@@ -49,9 +49,10 @@ def found(db: Connection, caller: Caller, policy_id: str) -> Policy:
 
 
 def kept(tx: Transaction, policy_id: str) -> Policy:
-    """A policy that the caller may change. What happens to a partner's is of no one tenant, and
-    its rows and events say so."""
+    """A policy that the caller may change; the row names it, also where it is refused. What
+    happens to a partner's is of no one tenant, and its rows and events say so."""
     policy = found(tx.connection, tx.caller, policy_id)
+    tx.note(policy_id=policy.id)
     if policy.scope == "partner":
         check_partner(tx.caller)
         tx.concern(None, policy.owner_id)

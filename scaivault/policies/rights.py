@@ -17,7 +17,7 @@ from scaivault.policies import identities, reach, store
 from scaivault.policies.identities import Directory, Subject
 from scaivault.policies.model import NO_CONDITIONS, Held, conditions_of, unpacked
 from scaivault.policies.shelf import Grant, Shelf, compiled
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
 from scaivault.wire import policies as wire
 from scaivault.wire.addresses import parse_address
@@ -144,10 +144,14 @@ class Rights:
                 [_effective(grant, index, rule, subject) for _, index, rule, grant in rules],
             )
 
-        async def look() -> wire.Effective:
-            return await self.gate.ask(question)
+        act = Act("policy_read")
 
-        return await self.gate.read(caller, Act("policy_read"), look)
+        async def look() -> wire.Effective:
+            seen = await self.gate.ask(question)
+            act.extra["for"] = seen.identity_id
+            return seen
+
+        return await self.gate.read(caller, act, look)
 
     def _asked(
         self, db: Connection, caller: Caller, principal: Principal, reference: str | None
@@ -289,7 +293,7 @@ def _way_by(role: str) -> wire.Way:
 
 def _effective(grant: Grant, index: int, rule: wire.Rule, subject: Subject) -> wire.EffectiveRule:
     binding, policy = grant.binding, grant.held.policy
-    by_group = binding.identity_id != subject.identity_id
+    by_group = binding.identity_type == "group" and binding.identity_id != subject.identity_id
     return wire.EffectiveRule(
         policy_id=policy.id,
         policy_name=policy.name,

@@ -142,7 +142,7 @@ class Policies:
             ]
             if "name" in changed:
                 _check_name_free(tx, after.owner_id, after.name)
-            tx.note(policy_id=after.id, **model.told(before.rules, after.rules))
+            tx.note(**model.told(before.rules, after.rules))
             if changed:
                 after = after._replace(updated_at=tx.now)
                 store.change_policy(tx, after)
@@ -160,7 +160,6 @@ class Policies:
 
         def delete(tx: Transaction) -> None:
             policy = reach.kept(tx, request.id)
-            tx.note(policy_id=policy.id)
             bindings = store.bindings(tx.connection, policy)
             live = sum(binding.is_live(tx.now) for binding in bindings)
             if live and not request.force:

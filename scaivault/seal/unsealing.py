@@ -35,6 +35,7 @@ class Unsealing:
         self._last_share = 0
         self._derivation: Final = asyncio.Lock()
         self._waiting = 0
+        self.failed: dict[str, str] = {}  # slots that should have opened by themselves, and why not
 
     # -- one credential ------------------------------------------------------------------------
 
@@ -146,4 +147,5 @@ class Unsealing:
                     failure = error
                 except TimeoutError:
                     failure = Refusal("upstream_error", "the slot did not answer", backend=kind)
+                self.failed[slot.id] = failure.message
         raise failure

@@ -7,6 +7,7 @@ after a crash taken again from the ledger rows behind that position.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from scaivault.clock import DAY, parse_instant
@@ -66,7 +67,7 @@ class Access:
                 continue
             if entry.action == "read" and "version" in entry.extra_data:
                 self.touch((owner, path), parse_instant(entry.timestamp))
-            elif entry.action == "delete" and entry.extra_data.get("permanent"):
+            elif entry.action == "delete" and _of_all(entry.extra_data):
                 self.forget((owner, path))
 
     def touch(self, key: Key, at: int) -> None:
@@ -127,6 +128,11 @@ class Access:
             for day, reads in count.days.items():
                 into.add(day, reads, count.last)
         self._flushing = {}
+
+
+def _of_all(extra: Mapping[str, object]) -> bool:
+    """Whether a delete took the whole secret for good, not one version of it."""
+    return extra.get("permanent") is True and "version" not in extra
 
 
 def first_day(now: int) -> int:

@@ -10,13 +10,13 @@ from msgspec import UNSET, Raw
 
 from scaivault.clock import instant
 from scaivault.errors import Refusal
+from scaivault.gate.anyof import AnyOf
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.globs import check_glob
 from scaivault.gate.limits import Limits, bucket
 from scaivault.gate.paths import MAX_LENGTH, check_path
 from scaivault.gate.sight import Sight, common, matched
-from scaivault.gate.trie import Trie
 from scaivault.secrets import model, selection
 from scaivault.secrets.selection import Selection
 from scaivault.secrets.values import Value, Values
@@ -25,6 +25,7 @@ from scaivault.wire import secret_lists as wire
 
 _CATEGORY: Final = "secrets_read"
 _RESULTS: Final = 1000
+_NAMED: Final = 6 * 1024  # bytes of paths in one ledger row, which takes 8 KiB in all
 
 Acts = dict[str, Act]  # by path, as sent
 
@@ -99,9 +100,7 @@ class Batch:
         for pattern in patterns:
             check_glob(pattern, "paths")
         acts = _acts("list", [path for path in body.paths if path not in set(patterns)])
-        row = Act("list")
-        legal = [path for path, act in acts.items() if act.refused is None]
-        row.extra["paths"] = legal + patterns
+        rows = _rows([path for path, act in acts.items() if act.refused is None] + patterns)
         sight = self._gate.sight(caller, "list")
 
         def question(db: Connection) -> dict[str, wire.BatchFacts]:
@@ -111,10 +110,10 @@ class Batch:
         async def look() -> wire.BatchMetadata:
             found = await self._gate.ask(question)
             shown = dict(list(found.items())[:_RESULTS])
-            row.extra["count"] = len(shown)
+            rows[0].extra["count"] = len(shown)
             return wire.BatchMetadata(shown, _faults(acts), len(found) > _RESULTS)
 
-        return await self._gate.read_many(caller, list(acts.values()), look, one_row=row)
+        return await self._gate.read_many(caller, list(acts.values()), look, told=rows)
 
 
 def _is_pattern(text: str) -> bool:
@@ -134,6 +133,23 @@ def _acts(permission: str, paths: list[str]) -> Acts:
             act = Act(permission, permission, path)
         acts[path] = act
     return acts
+
+
+def _rows(paths: list[str]) -> list[Act]:
+    """The ledger rows of one call, a single one as a rule. What a row has no room for would not be
+    told of: long names would hide the one that they were sent along with."""
+    parts: list[list[str]] = [[]]
+    room = _NAMED
+    for path in paths:
+        if len(path) > room:
+            parts.append([])
+            room = _NAMED
+        parts[-1].append(path)
+        room -= len(path) + len('"",')
+    rows = [Act("list") for _ in parts]
+    for row, part in zip(rows, parts, strict=True):
+        row.extra["paths"] = part
+    return rows
 
 
 def _mark(act: Act, refused: Refusal) -> None:
@@ -179,13 +195,13 @@ def _expanded(
     """The facts of the first ``most`` live secrets that a pattern fits and the caller may list.
     One walk for all patterns, so that many cost little more than one."""
     owner, live = caller.owner, Selection()
-    fitting: Trie[bool] = Trie(dict.fromkeys(patterns, True))
+    fits = AnyOf(patterns).fits
     found: dict[str, wire.BatchFacts] = {}
     for span in common(matched(patterns), sight.spans):
         for path, _ in live.walk(db, owner, span, caller.now):
             if len(found) == most:
                 return found
-            if (span.whole or fitting.matching(path)) and sight.allows(path):
+            if (span.whole or fits(path)) and sight.allows(path):
                 found[path] = _facts(selection.facts(db, owner, path))
     return found
 

@@ -45,7 +45,7 @@ def _absolute(text: str, now: int) -> int:
     except (ValueError, OverflowError):
         raise faults({"options.expires_at": "must be an RFC 3339 timestamp or a date"}) from None
     if not now < at < _LAST_INSTANT:
-        raise faults({"options.expires_at": "must lie ahead"})
+        raise faults({"options.expires_at": "must lie ahead, and before 9999-12-31"})
     return at
 
 

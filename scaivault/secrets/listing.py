@@ -13,7 +13,7 @@ from scaivault.gate.paths import check_prefix
 from scaivault.gate.sight import Sight, Spans, behind, below, common
 from scaivault.secrets import model, store
 from scaivault.secrets.facts import Facts
-from scaivault.secrets.selection import Ends, Selection
+from scaivault.secrets.selection import Count, Ends, Selection
 from scaivault.secrets.shelf import Shelf
 from scaivault.secrets.tallies import Tallies, Tally
 from scaivault.storage.file import Connection
@@ -93,23 +93,22 @@ class Lists:
         change = self._shelf.changes(owner)
         known = self._tallies.find(key, change, now)
 
-        def question(db: Connection) -> tuple[list[_Found], int, int | None]:
-            total, until = known, None
-            if total is None:
-                total, until = selection.tally(db, owner, spans, sight.allows, now)
+        def question(db: Connection) -> tuple[list[_Found], Count]:
+            count = known or selection.tally(db, owner, spans, sight.fits, now)
             left = common(spans, (below("")._replace(first=behind(place.position)),))
-            rows = selection.page(db, owner, left, sight.allows, now, place.limit + 1)
-            return [self._found(db, view, row) for row in rows], total, until
+            rows = selection.page(db, owner, left, sight.allows, count.few, now, place.limit + 1)
+            return [self._found(db, view, row) for row in rows], count
 
-        found, total, until = await self._gate.ask(question)
+        found, count = await self._gate.ask(question)
         # What moves with the clock in other ways is counted anew each time.
         lasts = selection.kept is None and change == self._shelf.changes(owner)
         if known is None and lasts:
-            until = None if selection.expired else until
-            self._tallies.keep(key, Tally(total, now, until, change))
+            until = None if selection.expired else count.ends
+            self._tallies.keep(key, Tally(count, now, until, change))
         page = self._pages.cut(caller, place, found, lambda row: row.item.path)
         items = [self._complete(caller, row) for row in page.items]
-        return wire.SecretPage(items, page.cursor, page.has_more, total, model.scope_of(owner))
+        scope = model.scope_of(owner)
+        return wire.SecretPage(items, page.cursor, page.has_more, count.total, scope)
 
     def _found(self, db: Connection, view: _View, row: Any) -> _Found:
         path, secret_type, version, updated_at, expires_at, metadata, deleted_at = row

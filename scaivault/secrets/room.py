@@ -92,7 +92,7 @@ class Secrets:
         believed = self._removing.prepare(request)
         permission = "admin" if request.permanent else "delete"
         act = Act("delete", permission, request.path)
-        act.extra["permanent"] = request.permanent
+        act.extra["permanent"] = request.permanent or request.version is not None
         if request.version is not None:
             act.extra["version"] = request.version
         key = (caller.owner, request.path)

@@ -11,6 +11,7 @@ from scaivault.gate.sight import Span, Spans, below
 from scaivault.storage.file import Connection
 
 _NEVER: Final = 2**63
+_FEW: Final = 500  # paths that a count holds, for the pages after it: about 45 KB
 
 _COLUMNS: Final = (
     "SELECT s.path, s.secret_type, s.current_version, s.updated_at, s.expires_at, s.metadata,"
@@ -30,13 +31,14 @@ _OTHER_TAGS: Final = (
     " (SELECT 1 FROM secret_tag o"
     " WHERE o.owner_id = s.owner_id AND o.tag = j.value AND o.path = s.path))"
 )
-_ONE: Final = "".join((_COLUMNS, _ALL, " WHERE s.owner_id = :owner AND s.path = :path"))
 _LIVE: Final = " AND s.deleted_at IS NULL"
 _UNEXPIRED: Final = " AND (s.expires_at IS NULL OR s.expires_at > :now)"
 _KEPT: Final = " AND (s.deleted_at IS NULL OR s.deleted_at > :kept)"
 _UNEXPIRED_OR_DELETED: Final = (
     " AND (s.expires_at IS NULL OR s.expires_at > :now OR s.deleted_at IS NOT NULL)"
 )
+_ALL_AMONG: Final = " AND s.path IN (SELECT value FROM json_each(:among))"
+_TAGGED_AMONG: Final = " AND t.path IN (SELECT value FROM json_each(:among))"
 _TYPE: Final = " AND s.secret_type = :secret_type"
 _EXPIRES: Final = " AND s.expires_at < :expires_before"
 _UPDATED: Final = " AND s.updated_at > :updated_after"
@@ -51,6 +53,15 @@ _FACTS: Final = (
     "SELECT path, current_version, updated_at, metadata FROM secret"
     " WHERE owner_id = :owner AND path = :path AND deleted_at IS NULL"
 )
+
+
+class Count(NamedTuple):
+    """What was counted: how many; the first instant at which one of them expires, if one does;
+    the paths of those outside of whole spans, in order, where they are few."""
+
+    total: int
+    ends: int | None
+    few: tuple[str, ...] | None
 
 
 class Selection(NamedTuple):
@@ -103,31 +114,40 @@ class Selection(NamedTuple):
         owner: str,
         spans: Spans,
         allows: Callable[[str], bool],
+        few: tuple[str, ...] | None,
         now: int,
         most: int,
     ) -> list[Any]:
         """The first ``most`` rows in ``spans`` that may be told, in path order: (path,
-        secret_type, version, updated_at, expires_at, metadata, deleted_at)."""
+        secret_type, version, updated_at, expires_at, metadata, deleted_at). ``few``: those of the
+        last count, if it still holds."""
         found: list[Any] = []
         for span in spans:
-            lacking = most - len(found)
-            if lacking == 0:
+            if len(found) == most:
                 break
+            values = self._values(owner, span, now)
             if span.whole:
-                values = {**self._values(owner, span, now), "limit": lacking}
                 sql = "".join((_COLUMNS, self._rows(), self._order, " LIMIT :limit"))
-                found += [row for row in db.execute(sql, values) if allows(row[0])]
+                rows = db.execute(sql, {**values, "limit": most - len(found)})
+                found += [row for row in rows if allows(row[0])]
+                continue
+            if few is None:
+                paths = (path for path, _ in self.walk(db, owner, span, now))
             else:
-                told = (path for path, _ in self.walk(db, owner, span, now) if allows(path))
-                found += [_row(db, owner, path) for path in islice(told, lacking)]
+                paths = (path for path in few if span.first <= path < span.beyond)
+            told = filter(allows, paths)
+            sql = "".join((_COLUMNS, self._rows(), self._among, self._order))
+            # Where something changed since the count, there are fewer rows than paths.
+            while among := list(islice(told, most - len(found))):
+                found += db.execute(sql, {**values, "among": json.dumps(among)})
         return found
 
     def tally(
-        self, db: Connection, owner: str, spans: Spans, allows: Callable[[str], bool], now: int
-    ) -> tuple[int, int | None]:
-        """How many rows in ``spans`` may be told, and the first instant at which one of them
-        expires, if one does."""
+        self, db: Connection, owner: str, spans: Spans, fits: Callable[[str], bool], now: int
+    ) -> Count:
+        """All rows in ``spans`` that may be told."""
         total, ends = 0, _NEVER
+        found: list[str] = []
         for span in spans:
             if span.whole:
                 sql = "".join(("SELECT count(*), min(s.expires_at)", self._rows(narrow=True)))
@@ -136,10 +156,13 @@ class Selection(NamedTuple):
                 ends = min(ends, end or _NEVER)
                 continue
             for path, end in self.walk(db, owner, span, now):
-                if allows(path):
+                if fits(path):
                     total += 1
                     ends = min(ends, end or _NEVER)
-        return total, None if ends == _NEVER else ends
+                    if len(found) <= _FEW:
+                        found.append(path)
+        few = tuple(found) if len(found) <= _FEW else None
+        return Count(total, None if ends == _NEVER else ends, few)
 
     def walk(self, db: Connection, owner: str, span: Span, now: int) -> Iterator[Any]:
         """(path, expires_at) of all rows of a span, in path order."""
@@ -147,13 +170,12 @@ class Selection(NamedTuple):
         return db.execute(sql, self._values(owner, span, now))
 
     @property
+    def _among(self) -> str:
+        return _TAGGED_AMONG if self.tags else _ALL_AMONG
+
+    @property
     def _order(self) -> str:
         return " ORDER BY t.path" if self.tags else " ORDER BY s.path"
-
-
-def _row(db: Connection, owner: str, path: str) -> Any:
-    """The row of ``Selection.page`` at a path that was just walked over."""
-    return db.execute(_ONE, {"owner": owner, "path": path}).fetchone()
 
 
 def facts(db: Connection, owner: str, path: str) -> Any:

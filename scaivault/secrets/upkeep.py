@@ -39,10 +39,10 @@ class Upkeep:
         if not access.due(seq):
             return 0
         counts = access.take()
+        act = Act("job_control")
+        act.extra["job"] = "flush"
         try:
-            await self._gate.change(
-                caller, Act("job_control"), lambda tx: access.flush(tx, seq, counts)
-            )
+            await self._gate.change(caller, act, lambda tx: access.flush(tx, seq, counts))
         except BaseException:
             access.put_back()
             raise

@@ -19,100 +19,26 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from scaivault.clock import SystemClock
 from scaivault.crypto.memory import Guarded
 from scaivault.storage import private
+from scaivault.storage.failures import StorageFailed, failure, translate, undo
 from scaivault.storage.file import (
     Connection,
     EngineError,
     FileDamaged,
-    IntegrityError,
-    ProgrammingError,
     open_file,
     rekey,
 )
 from scaivault.storage.folding import LogFolder
 from scaivault.storage.timing import Timing
+from scaivault.storage.units import Closer, Unit
 
 T = TypeVar("T")
 
 _monotonic: Final = SystemClock().monotonic
-
-
-class StorageFailed(Exception):
-    """Nothing was changed: the file could not be written, synced or read.
-
-    ``reason``: ``disk_full``, ``read_only``, ``damaged``, ``busy``, ``closed`` or ``io``."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason: Final = reason
-
-
-def translate(error: EngineError) -> Exception:
-    """The engine's error as ours; a broken constraint is a defect and stays what it is."""
-    if isinstance(error, IntegrityError | ProgrammingError):
-        return error
-    name = getattr(error, "sqlite_errorname", "") or ""
-    for prefix, reason in (
-        ("SQLITE_FULL", "disk_full"),
-        ("SQLITE_READONLY", "read_only"),
-        ("SQLITE_CANTOPEN", "read_only"),
-        ("SQLITE_CORRUPT", "damaged"),
-        ("SQLITE_NOTADB", "damaged"),
-        ("SQLITE_BUSY", "busy"),
-    ):
-        if name.startswith(prefix):
-            return StorageFailed(reason)
-    return StorageFailed("io")
-
-
-def _undo(connection: Connection) -> None:
-    """Leave no transaction open: the next one could not begin."""
-    with contextlib.suppress(EngineError):
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def _lost(error: BaseException) -> StorageFailed:
-    if isinstance(error, EngineError):
-        error = translate(error)
-    return error if isinstance(error, StorageFailed) else StorageFailed("io")
-
-
-class Unit:
-    """Something to do in the writer's transaction. ``error`` is set when it was rolled back."""
-
-    __slots__ = ("error", "future")
-
-    def __init__(self) -> None:
-        self.future: asyncio.Future[Any] | None = None
-        self.error: BaseException | None = None
-
-    def run(self, connection: Connection) -> None:
-        """Change the file; raising rolls this unit back, and only this one."""
-
-    def undone(self) -> None:
-        """In the writer: what ``run`` changed was rolled back."""
-
-    def settle(self) -> None:
-        """On the event loop, after the commit and before the answer."""
-
-    def result(self) -> Any:
-        """What the waiting coroutine gets."""
-        return None
-
-
-class Closer(Protocol):
-    """Ends each group inside its transaction: the ledger."""
-
-    def close_group(self, connection: Connection, units: Sequence[Unit]) -> None: ...
-
-    def group_committed(self, units: Sequence[Unit]) -> None: ...
-
-    def group_lost(self) -> None: ...
 
 
 class _Alone:
@@ -171,6 +97,7 @@ class Database:
         self.reads: Final = Timing()
         self.commits: Final = Timing()
         self._asking = 0
+        self._together = 0
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -281,6 +208,12 @@ class Database:
             self.reads.add(_monotonic() - start)
 
     @property
+    def awaited(self) -> bool:
+        """In a unit that runs: whether others wait for its group to end. A unit that can be
+        broken off is."""
+        return self._together > 1 or not self._orders.empty()
+
+    @property
     def pool_size(self) -> int:
         """How many readers there are."""
         return len(self._readers)
@@ -356,7 +289,7 @@ class Database:
             result = order.function(connection)
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
             told = translate(error) if isinstance(error, EngineError) else error
-            _undo(connection)
+            undo(connection)
             with contextlib.suppress(EngineError, FileDamaged):
                 fresh = self.connect(readers=1)
                 connection.close()
@@ -369,6 +302,7 @@ class Database:
     def _commit_group(self, connection: Connection, units: Sequence[Unit]) -> StorageFailed | None:
         """Run and commit; on any failure of the file itself the whole group is undone."""
         closed = False
+        self._together = len(units)
         try:
             connection.execute("BEGIN IMMEDIATE")
             for unit in units:
@@ -377,12 +311,12 @@ class Database:
             self._closer.close_group(connection, units)
             connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
-            _undo(connection)
+            undo(connection)
             for unit in reversed(units):
                 unit.undone()
             if closed:  # else the closer still stands where the last group left it
                 self._closer.group_lost()
-            return _lost(error)
+            return failure(error)
         return None
 
     @staticmethod
@@ -410,7 +344,7 @@ class Database:
                 result = function(connection)
                 connection.execute("COMMIT")
             except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
-                _undo(connection)
+                undo(connection)
                 if isinstance(error, EngineError):
                     error = translate(error)
                 self._post(_resolve, future, None, error)

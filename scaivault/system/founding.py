@@ -12,8 +12,8 @@ from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal, faults, invalid
 from scaivault.gate.caller import SUPER_ADMIN
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import minting, store
-from scaivault.identity.model import Account, Token
+from scaivault.identity import minting
+from scaivault.identity.model import Token
 from scaivault.ids import random_id
 from scaivault.seal.file import SealFile, Slot
 from scaivault.seal.slots.contract import Kind
@@ -119,22 +119,6 @@ def found(
 
 def issue_root_token(tx: Transaction, vault: Vault, ttl: int) -> tuple[str, Token]:
     """A further token of the vault's ``sa:root``, active and ``super_admin`` again."""
-    account = _root_account(tx)
-    whole = account.status == "ACTIVE" and SUPER_ADMIN in account.roles
-    if not whole or "admin" not in account.scopes:
-        account = account._replace(status="ACTIVE", roles=(SUPER_ADMIN,), scopes=("admin",))
-        store.put_account(tx, account)
-        tx.then(vault.authentication.forget)
+    account = vault.accounts.restored(tx, ROOT)
     tx.concern(account.tenant_id, vault.tenancy.tenants[account.tenant_id].partner_id)
     return minting.personal(tx, vault.keyring, account, ROOT, ("admin",), ttl)
-
-
-def _root_account(tx: Transaction) -> Account:
-    """``sa:root`` of the tenant that init made: the oldest one."""
-    row = tx.row(
-        "SELECT id FROM service_account WHERE identity_id = 'sa:root' ORDER BY created_at LIMIT 1"
-    )
-    account = store.account_by_id(tx.connection, row[0]) if row is not None else None
-    if account is None:
-        raise Refusal("identity_not_found", "this vault has no sa:root", identity_id="sa:root")
-    return account

@@ -13,8 +13,9 @@ from scaivault.clock import MINUTE, SECOND, instant, instant_or_none, parse_inst
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act
 from scaivault.gate.ledger import read_record
-from scaivault.storage.database import StorageFailed, Unit
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
+from scaivault.storage.units import Unit
 from scaivault.system.build import BUILD
 from scaivault.wire import system as wire
 

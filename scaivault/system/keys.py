@@ -5,21 +5,19 @@ stored anew, some hundred at a time, and destroys the old version when none is l
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
 
 from msgspec import UNSET
 
-from scaivault.crypto.aead import Damaged
 from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal
 from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN, Caller
 from scaivault.gate.gate import Act, Gate
+from scaivault.gate.sealed import Progress, SealedTable
 from scaivault.gate.transaction import Transaction
-from scaivault.seal.keyring import KeyMissing, Keyring
-from scaivault.secrets import store
-from scaivault.secrets.model import place
-from scaivault.secrets.shelf import Shelf
+from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 from scaivault.tenancy.room import admit_tenant_key, keep_key, keep_partner_key
@@ -28,21 +26,17 @@ from scaivault.wire import system as wire
 STEP: Final = 500  # data keys per transaction
 
 
-class Progress(NamedTuple):
-    """How many data keys there are, and how many hang on an old version."""
-
-    total: int
-    remaining: int
-
-
 class Keys:
-    """One per open vault."""
+    """One per open vault. ``tables``: all whose rows are sealed under a tenant's or a partner's
+    key."""
 
-    def __init__(self, gate: Gate, keyring: Keyring, tenancy: Tenancy, shelf: Shelf) -> None:
+    def __init__(
+        self, gate: Gate, keyring: Keyring, tenancy: Tenancy, tables: Sequence[SealedTable]
+    ) -> None:
         self._gate: Final = gate
         self._keyring: Final = keyring
         self._tenancy: Final = tenancy
-        self._shelf: Final = shelf
+        self.tables: Final = tables
 
     # -- verbs ---------------------------------------------------------------------------------
 
@@ -104,7 +98,7 @@ class Keys:
 
     def _shown(self, db: Connection, owner: str) -> wire.KeyRotation:
         *older, version = self._keyring.versions(owner)
-        count = _count(db, owner, version)
+        count = self._progress(db, owner, version)
         return wire.KeyRotation(
             tenant_id=owner if owner.startswith("tnt_") else UNSET,
             partner_id=owner if owner.startswith("ptn_") else UNSET,
@@ -114,6 +108,10 @@ class Keys:
             deks_total=count.total,
             deks_remaining=count.remaining,
         )
+
+    def _progress(self, db: Connection, owner: str, newest: int) -> Progress:
+        each = [table.progress(db, owner, newest) for table in self.tables]
+        return Progress(sum(one.total for one in each), sum(one.remaining for one in each))
 
     def _partner_of(self, caller: Caller, tenant_id: str) -> str:
         tenant = self._tenancy.tenants.get(tenant_id)
@@ -150,54 +148,31 @@ class Keys:
 
     async def _rewrap_some(self, caller: Caller, owner: str) -> int:
         newest = self._keyring.versions(owner)[-1]
-        rows = await self._gate.ask(lambda db: _old(db, owner, newest))
-        if not rows:
-            return 0
+        for table in self.tables:
+            old = partial(table.old, owner=owner, newest=newest, most=STEP)
+            rows = await self._gate.ask(old)
+            if rows:
+                return await self._rewrap_rows(caller, owner, newest, table, rows)
+        return 0
 
+    async def _rewrap_rows(
+        self, caller: Caller, owner: str, newest: int, table: SealedTable, rows: Sequence[Any]
+    ) -> int:
         def rewrap(tx: Transaction) -> int:
-            for path, version, key_version, dek in rows:
-                self._rewrap_one(tx, owner, path, version, key_version, dek)
+            for row in rows:
+                table.rewrap(tx, owner, row)
             tx.concern(*self._tenancy.places(owner))
             tx.note(key_version=newest, rewrapped=len(rows))
             return len(rows)
 
         return await self._gate.change(caller, Act("key_rotate"), rewrap)
 
-    def _rewrap_one(
-        self, tx: Transaction, owner: str, path: str, version: int, key_version: int, dek: bytes
-    ) -> None:
-        try:
-            newest, box = self._gate.envelope.rewrap(owner, place(path), version, key_version, dek)
-        except (Damaged, KeyMissing):
-            # One that does not open must not keep the old key alive for ever.
-            store.quarantine(tx, owner, path, version)
-            tx.note(quarantined=True)
-            tx.then(lambda: self._shelf.drop((owner, path)))
-            return
-        # The row may be gone or written anew since it was looked up: then its key is not this one.
-        tx.execute(
-            "UPDATE secret_version SET key_version = :newest, dek = :box WHERE owner_id = :owner"
-            " AND path = :path AND version = :version AND key_version = :key_version"
-            " AND dek = :dek",
-            {
-                "newest": newest,
-                "box": box,
-                "owner": owner,
-                "path": path,
-                "version": version,
-                "key_version": key_version,
-                "dek": dek,
-            },
-        )
-        tx.then(lambda: self._shelf.drop((owner, path)))
-
     async def _destroy_old(self, caller: Caller, owner: str) -> None:
         newest = self._keyring.versions(owner)[-1]
         kind = "tenant" if owner.startswith("tnt_") else "partner"
 
         def destroy(tx: Transaction) -> None:
-            count = _count(tx.connection, owner, newest)
-            if count.remaining:
+            if self._progress(tx.connection, owner, newest).remaining:
                 return
             tx.execute(
                 "DELETE FROM wrapped_key WHERE kind = :kind AND owner_id = :owner"
@@ -223,20 +198,3 @@ def _administers(caller: Caller, partner_id: str) -> bool:
         and PARTNER_ADMIN in principal.roles
         and principal.partner_id == partner_id
     )
-
-
-def _count(db: Connection, owner: str, newest: int) -> Progress:
-    row = db.execute(
-        "SELECT count(*), coalesce(sum(key_version < :newest), 0) FROM secret_version"
-        " WHERE owner_id = :owner AND quarantined_at IS NULL",
-        {"owner": owner, "newest": newest},
-    ).fetchone()
-    return Progress(int(row[0]), int(row[1]))
-
-
-def _old(db: Connection, owner: str, newest: int) -> list[Any]:
-    return db.execute(
-        "SELECT path, version, key_version, dek FROM secret_version WHERE owner_id = :owner"
-        " AND key_version < :newest AND quarantined_at IS NULL LIMIT :step",
-        {"owner": owner, "newest": newest, "step": STEP},
-    ).fetchall()

@@ -33,7 +33,7 @@ from scaivault.seal.file import SealFile, SealFileInvalid
 from scaivault.seal.slots import check_slots
 from scaivault.seal.slots.contract import Host
 from scaivault.seal.unsealing import Unsealing
-from scaivault.storage.database import translate
+from scaivault.storage.failures import translate
 from scaivault.storage.file import (
     Connection,
     EngineError,
@@ -129,7 +129,7 @@ def _reader(
     files: Directory,
 ) -> Callable[[Directory, bytes | None, chain.Known | None], ChainReport] | None:
     names = files.names()
-    if export_reading.NAME in names:
+    if export_reading.is_export(names):
         return export_reading.verify
     return archive_reading.verify if archive_reading.parts(names) else None
 

@@ -30,12 +30,13 @@ from scaivault.seal.slots import check_slots
 from scaivault.seal.slots.contract import Host
 from scaivault.seal.unsealing import Unsealing
 from scaivault.storage import private
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import EngineError, FileDamaged
 from scaivault.storage.folder import Folder, StartRefused
 from scaivault.storage.migrations import SchemaForeign, SchemaNewer
-from scaivault.system import founding
+from scaivault.system import founding, store
 from scaivault.system.early import EarlyLedger
+from scaivault.system.keeper import Keeper
 from scaivault.system.opening import (
     ClockBehind,
     Leave,
@@ -45,7 +46,8 @@ from scaivault.system.opening import (
     seal_mac_key,
     wrap_file_key,
 )
-from scaivault.system.slots import Slots, credential, used
+from scaivault.system.root_key import RootKey
+from scaivault.system.slots import Slots, credential
 from scaivault.wire import system as wire
 from scaivault.wire.values import duration_field
 
@@ -77,9 +79,10 @@ class System:
         argon2 = settings.seal.argon2
         host = Host(argon2_ops=argon2.ops, argon2_mem_kib=argon2.mem_kib)
         self.unsealing: Final = Unsealing(host, clock)
+        self.keeper: Final = Keeper(folder.seal)
         self.slots: Final = Slots(self)
+        self.root_key: Final = RootKey(self)
         self.vault: Vault | None = None
-        self._file: SealFile | None = None
         self._early: Final = EarlyLedger(folder.sealed_audit)
         self._turn: Final = asyncio.Lock()
         self._reason: str | None = None
@@ -100,23 +103,20 @@ class System:
         """Read vault.seal, if there is one; ``SealFileInvalid``, ``StartRefused``."""
         if not self.folder.initialized:
             return
-        self._file = load(bytes(private.read(self.folder.seal, 256 * 1024 + 1)))
-        self.folder.check(check_slots(self._file, self.unsealing.kinds))
+        file = self.keeper.file = load(bytes(private.read(self.folder.seal, 256 * 1024 + 1)))
+        self.folder.check(check_slots(file, self.unsealing.kinds))
 
     @property
     def initialized(self) -> bool:
-        return self._file is not None
+        return self.keeper.file is not None
 
     @property
     def file(self) -> SealFile:
         """vault.seal as it stands."""
-        if self._file is None:
+        file = self.keeper.file
+        if file is None:
             raise Refusal("not_initialized", "this vault was never set up; call init first")
-        return self._file
-
-    @file.setter
-    def file(self, file: SealFile) -> None:
-        self._file = file
+        return file
 
     def opened(self) -> tuple[Vault, SealFile]:
         """The open vault and its vault.seal; ``sealed`` while there is none."""
@@ -131,7 +131,7 @@ class System:
 
     def status(self) -> wire.SealStatus:
         """What anybody may know."""
-        sealed = self.vault is None
+        sealed, file = self.vault is None, self.keeper.file
         state = "sealed" if sealed else "unsealed"
         return wire.SealStatus(
             initialized=self.initialized,
@@ -140,9 +140,9 @@ class System:
             reason=self._reason if sealed else None,
             held=self.held,
             since=instant(self._since),
-            vault_id=self._file.vault_id if self._file is not None else None,
+            vault_id=file.vault_id if file is not None else None,
             version=__version__,
-            slots=[self._progress(slot) for slot in (self._file.slots if self._file else ())],
+            slots=[self._progress(slot) for slot in (file.slots if file is not None else ())],
             auto=wire.AutoState(instant_or_none(self._auto_at), self._auto_error),
         )
 
@@ -197,7 +197,7 @@ class System:
                 )
                 with self.folder.initializing():
                     copy = root.duplicate()
-                    self._file = await founding.make_files(
+                    self.keeper.file = await founding.make_files(
                         self.folder, vault_id, made, copy, self.clock
                     )
                     try:
@@ -221,7 +221,7 @@ class System:
         return await vault.gate.change(caller, act, found)
 
     async def _abandon(self) -> None:
-        vault, self.vault, self._file = self.vault, None, None
+        vault, self.vault, self.keeper.file = self.vault, None, None
         if vault is not None:
             await vault.close()
 
@@ -302,7 +302,7 @@ class System:
             vault = await self._open(root)
             try:
                 await self._chain_early(vault, caller)
-                await vault.gate.change(caller, act, lambda tx: used(tx, slot.id))
+                await vault.gate.change(caller, act, lambda tx: self._opened_by(tx, slot))
                 self._early.clear()
                 await vault.renew_issuer()
             except BaseException:
@@ -310,6 +310,13 @@ class System:
                 self.vault = None
                 raise
             self._opened_now(vault)
+
+    def _opened_by(self, tx: Transaction, slot: Slot) -> None:
+        failed = dict(self.unsealing.failed)
+        for slot_id in failed.keys() & {known.id for known in self.file.slots}:
+            store.slot_failed(tx, slot_id, failed[slot_id])
+        store.slot_used(tx, slot.id)
+        tx.then(self.unsealing.failed.clear)
 
     async def _open(self, root: Guarded) -> Vault:
         try:
@@ -345,22 +352,11 @@ class System:
         return Refusal("invalid_state", str(error), reason=reason)
 
     async def _chain_early(self, vault: Vault, caller: Caller) -> None:
-        known = await vault.gate.ask(
-            lambda db: db.execute("SELECT value FROM meta WHERE name = 'early_row'").fetchone()
-        )
-        rows = self._early.take(known[0] if known is not None else None)
+        rows = self._early.take(await vault.gate.ask(store.early_row))
         if not rows:
             return
         newest = rows[-1].id
-
-        def remember(tx: Transaction) -> None:
-            tx.execute(
-                "INSERT INTO meta (name, value) VALUES ('early_row', :id)"
-                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                {"id": newest},
-            )
-
-        await vault.gate.chain(caller, rows, remember)
+        await vault.gate.chain(caller, rows, lambda tx: store.keep_early_row(tx, newest))
 
     def _opened_now(self, vault: Vault) -> None:
         self._leave = Leave()
@@ -371,11 +367,11 @@ class System:
 
     async def auto_unseal(self) -> bool:
         """One attempt without a person; True when no further one is needed."""
-        if self.vault is not None or self._file is None or self.held:
+        if self.vault is not None or not self.initialized or self.held:
             return True
         if not any(
             self.unsealing.kinds[slot.type].auto(slot.params) and slot.type in self._auto_types()
-            for slot in self._file.slots
+            for slot in self.file.slots
         ):
             return True
         now = self._auto_at = self.clock.now()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from scaivault.clock import DAY, SECOND, Clock
 from scaivault.errors import Refusal
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 from scaivault.crypto.memory import Guarded
@@ -13,6 +14,8 @@ from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 
 ACTIVE: Final = "ACTIVE"
+# Shorter than what is kept of a longer header, so that a part of one is never taken for an id.
+_ID: Final = re.compile(r"tnt_[0-9a-z_-]{1,59}\Z")
 
 
 class Partner(NamedTuple):
@@ -55,7 +58,8 @@ class Tenancy:
         principal = caller.principal
         if principal is None:
             raise Refusal("authentication_required", "this call needs a token")
-        wanted = named or principal.tenant_id
+        wanted = principal.tenant_id if named is None else named
+        _aim(caller, wanted)
         tenant = self.tenants.get(wanted)
         if wanted != principal.tenant_id:
             tenant = _reachable(principal, tenant, wanted)
@@ -199,6 +203,14 @@ def _add_key(
             "now": tx.now,
         },
     )
+
+
+def _aim(caller: Caller, wanted: str) -> None:
+    """The tenant that is meant, for the ledger row of a refusal. Known or not: the trail of an
+    identity would else tell its own tenant which ids there are."""
+    caller.tenant_id = wanted if _ID.match(wanted) else None
+    caller.partner_id = None
+    caller.by_role = False
 
 
 def _covers(principal: Principal, tenant: Tenant) -> bool:

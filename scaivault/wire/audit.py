@@ -7,7 +7,13 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct, field
 
 Seq = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-Expected = Annotated[str, Meta(pattern=r"\A[0-9]{1,16}:[0-9a-f]{64}\Z")]
+Expected = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[0-9]{1,16}:[0-9a-f]{64}\Z",
+        description="a row's sequence and its hash, with a colon between: 58:<64 hex digits>",
+    ),
+]
 Limit = Annotated[int, Meta(ge=1, le=200)]
 
 ED25519: Final = "Ed25519"

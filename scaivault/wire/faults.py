@@ -127,7 +127,7 @@ class _Walk:
         config = type_.__struct_config__
         fields = _fields(type_)
         kept: list[bytes] = []
-        for name, inner in members.items():
+        for _, (name, inner) in self.until(members.items()):
             at = _below(path, name)
             if name in fields:
                 kept += self.member(bytes(inner), fields[name], at)

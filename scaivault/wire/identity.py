@@ -209,12 +209,12 @@ class CredentialId(Struct, frozen=True):
     credential_id: str
 
 
-class NewSecret(Struct):
+class NewSecret(Struct, kw_only=True):
     """A client secret, told once."""
 
     id: str
     client_id: str
-    client_secret: str | UnsetType
+    client_secret: str | UnsetType = UNSET
     name: str
     created_at: str
     expires_at: str | None

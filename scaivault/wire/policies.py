@@ -262,6 +262,10 @@ class TestResult(Struct):
     reason: str
 
 
+# Passed on as they are kept; null where there are none.
+Conditions = Annotated[Raw, Meta(extra_json_schema={"type": ["object", "null"]})]
+
+
 class Way(Struct):
     """One way to a right. By an admin role: ``role`` is set, all else is null. By a group:
     ``group`` is the one that the policy is bound to. ``conditions`` null: none."""
@@ -271,7 +275,7 @@ class Way(Struct):
     binding_id: str | None
     rule_index: int | None
     path_pattern: str | None
-    conditions: Raw
+    conditions: Conditions
     group: str | None
     role: str | None
     expires_at: str | None
@@ -304,7 +308,7 @@ class EffectiveRule(Struct):
     rule_index: int
     path_pattern: str
     permissions: list[str]
-    conditions: Raw
+    conditions: Conditions
     group: str | None
     expires_at: str | None
 

@@ -107,7 +107,7 @@ class _Reader:
     def fault(self, parts: list[Any]) -> str:
         """In words; of a list that has a fair number of items, the fault of an item."""
         if self.item is None:
-            return expectation(_single(self.info), encode(parts[0]))
+            return expectation(self.info, encode(parts[0]))
         if not _fair(len(parts), _single(self.info)):
             return expectation(self.info, encode(parts))
         kinds = type_kinds(self.item)

@@ -55,7 +55,7 @@ def expectation(info: inspect.Type, raw: bytes) -> str:
     """Why ``raw``, which ``info`` refused, is at fault: ``must be 1 to 100``."""
     match info:
         case inspect.Metadata(type=inner):
-            return expectation(inner, raw)
+            return _described(info, raw) or expectation(inner, raw)
         case inspect.EnumType() | inspect.LiteralType():
             return "must be one of: " + ", ".join(map(str, _members(info)))
         case inspect.UnionType(types=members):
@@ -65,6 +65,15 @@ def expectation(info: inspect.Type, raw: bytes) -> str:
     if json_kind(raw) not in type_kinds(info):
         return "must be " + _nouns(info)
     return _bounds(info, raw)
+
+
+def _described(info: inspect.Metadata, raw: bytes) -> str | None:
+    """The form in words, where a type with a pattern has them as its ``Meta(description=…)``."""
+    words = (info.extra_json_schema or {}).get("description")
+    inner = info.type
+    if not words or not isinstance(inner, inspect.StrType) or json_kind(raw) != "string":
+        return None
+    return f"must be {words}" if inner.pattern is not None else None
 
 
 def _members(info: inspect.EnumType | inspect.LiteralType) -> Sequence[Any]:

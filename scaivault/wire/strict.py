@@ -34,6 +34,7 @@ _PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-f
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 _floats: Final = msgspec.json.Decoder(list[float])
+_strings: Final = msgspec.json.Decoder(list[str])
 
 _REASONS: Final = {
     "bom": "the body must not begin with a byte order mark",
@@ -60,7 +61,7 @@ def check(body: bytes) -> bytes:
     pieces = masked.split(b'"')
     outside = b'"'.join(pieces[::2])
     _check_depth(outside)
-    _check_values(text.strip(_SPACE), members=outside.count(b":"))
+    _check_values(text.rstrip(_SPACE), members=outside.count(b":"))
     _check_surrogates(masked)
     compact = outside.translate(None, _SPACE_BYTES)
     if len(compact) == len(outside):
@@ -69,8 +70,19 @@ def check(body: bytes) -> bytes:
     return _unmask(b'"'.join(pieces))
 
 
-def _refused(reason: str) -> Refusal:
-    return Refusal("invalid_request", _REASONS[reason], reason=reason)
+def size(compact: bytes) -> int:
+    """How long ``compact``, which ``check`` gave, is where no string escapes what it need not: an
+    é is two bytes, also where a sender spelled it as six. Never more than ``len(compact)``."""
+    if b"\\" not in compact:
+        return len(compact)
+    pieces = _mask(compact).split(b'"')
+    strings = _unmask(b'["' + b'","'.join(pieces[1::2]) + b'"]')
+    quoted = len(msgspec.json.encode(_strings.decode(strings))) - len(b"[]")
+    return sum(map(len, pieces[::2])) + quoted - (len(pieces) // 2 - 1)  # the commas of the list
+
+
+def _refused(reason: str, place: str = "") -> Refusal:
+    return Refusal("invalid_request", _REASONS[reason] + place, reason=reason)
 
 
 def _decoded(body: bytes) -> str:
@@ -119,9 +131,9 @@ def _check_values(text: str, members: int) -> None:
         parse_constant=constants.append,
     )
     try:
-        _, end = decoder.raw_decode(text)
-    except JSONDecodeError:
-        raise _refused("json") from None
+        _, end = decoder.raw_decode(text, len(text) - len(text.lstrip(_SPACE)))
+    except JSONDecodeError as error:
+        raise _refused("json", f" (line {error.lineno}, column {error.colno})") from None
     if end != len(text):
         raise _refused("trailing")
     if sum(map(len, objects)) != members:

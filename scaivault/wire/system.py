@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
-Slug = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{2,40}\Z")]
+Slug = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{2,40}\Z", description="2 to 40 of a-z, 0-9 and -")]
 Count = Annotated[int, Meta(ge=2, le=32)]
 
 
@@ -250,11 +250,11 @@ class OwnerId(Struct, frozen=True):
     id: str
 
 
-class KeyRotation(Struct):
+class KeyRotation(Struct, kw_only=True):
     """How far a key rotation has come."""
 
-    tenant_id: str | UnsetType
-    partner_id: str | UnsetType
+    tenant_id: str | UnsetType = UNSET
+    partner_id: str | UnsetType = UNSET
     key_version: int
     previous_version: int | None
     status: str

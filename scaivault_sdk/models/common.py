@@ -32,6 +32,10 @@ class Answer:
         return self.content.decode()
 
 
+class LongInteger(ValueError):
+    """JSON with an integer of more digits than this Python converts."""
+
+
 def decoded(content: bytes) -> Any:
     """JSON, ``None`` for an empty body; ``ValueError`` when it is neither."""
     if not content:
@@ -40,3 +44,7 @@ def decoded(content: bytes) -> Any:
         return json.loads(content)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError:
+        raise LongInteger from None

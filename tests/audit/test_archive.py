@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scaivault.audit import archive
 from scaivault.clock import DAY, HOUR, MINUTE
 from tests.audit.exporting import fill, kinds, lines, verify
 from tests.support.house import House
@@ -79,6 +81,35 @@ async def test_after_a_crash_it_goes_on(archiving: House) -> None:
     await archiving.run_jobs()
     await archiving.put("app/more", {})
     assert len(await ship(archiving)) >= 2
+    assert verify(archiving.path / "archive")["valid"]
+
+
+async def test_a_crash_behind_a_file_ships_it_again_as_it_was(
+    archiving: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """As the end of the process."""
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    await archiving.run_jobs()
+    await fill(archiving)
+    monkeypatch.setattr(archive, "_keep", killed)
+    with pytest.raises(Killed):
+        await ship(archiving)
+    monkeypatch.undo()
+    (name,) = names(archiving)
+    before = (archiving.path / "archive" / name).read_bytes()
+    await archiving.crash()
+    await archiving.unseal()
+    await archiving.run_jobs()
+    await archiving.put("app/more", {})
+    found = await ship(archiving)
+    assert found[0] == name
+    assert (archiving.path / "archive" / name).read_bytes() == before
+    spans = [tuple(map(int, one[6:-6].split("-"))) for one in found]
+    assert all(one[1] + 1 == two[0] for one, two in pairwise(spans))
     assert verify(archiving.path / "archive")["valid"]
 
 

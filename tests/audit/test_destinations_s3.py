@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scaivault.audit import files
+from scaivault.audit import archive, files
 from scaivault.audit.destinations import DestinationFailed, Place, contract, open_place
 from scaivault.clock import HOUR, MINUTE
 from scaivault.outbound import Allowance, Guard
@@ -115,6 +116,66 @@ async def test_parts_of_an_upload(server: str, monkeypatch: pytest.MonkeyPatch) 
     async with open_place(place) as store:
         await store.put("big", files.Growing("big").pieces(chunks()))
     assert await objects(server, name) == {"p/big": content}
+
+
+async def test_the_archive(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = await bucket(server, "archive")
+
+    def here(place: Place) -> Any:
+        return open_place(dataclasses.replace(place, endpoint=server))
+
+    monkeypatch.setattr(archive, "open_place", here)
+    house = await House.opened(
+        tmp_path / "vault",
+        webhooks__allowed_networks=["127.0.0.0/8"],
+        audit__archive__type="s3",
+        audit__archive__bucket=name,
+        audit__archive__prefix="log/",
+        audit__archive__credentials_path="infra/key",
+    )
+    await house.run_jobs()
+    house.clock.advance(11 * MINUTE)
+    await house.run_jobs()
+    assert await objects(server, name) == {}  # there are no credentials yet
+    await house.put("infra/key", KEYS)
+    for _ in range(4):
+        await house.put("app/more", {})
+        house.clock.advance(11 * MINUTE)
+        await house.run_jobs()
+    folder = tmp_path / "fetched"
+    folder.mkdir()
+    for key, content in (await objects(server, name)).items():
+        assert key.startswith("log/audit-")
+        (folder / key.removeprefix("log/")).write_bytes(content)
+    report = verify(folder)
+    assert report["valid"]
+    assert report["first_seq"] == 1
+    reads = await house.rows(action="read", secret_path="infra/key", success=True)
+    assert reads
+    for row in reads:
+        assert row["identity_id"] == "system:audit"
+        assert row["extra_data"] == {"purpose": "audit_archive", "version": 1}
+    await house.close()
+
+
+async def test_uploads_that_a_killed_try_left(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    piece = 5 * 1024 * 1024
+    monkeypatch.setattr(files, "PIECE", piece)
+    name = await bucket(server, "left")
+    async with client(server) as api:
+        for key in ("p/big", "p/big-of-another"):
+            await api.create_multipart_upload(Bucket=name, Key=key)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield bytes(piece + 1)
+
+    place = Place("s3", "p/", bucket=name, endpoint=server, credentials=KEYS, guard=LOCAL)
+    async with open_place(place) as store:
+        await store.put("big", files.Growing("big").pieces(chunks()))
+    async with client(server) as api:
+        left = (await api.list_multipart_uploads(Bucket=name)).get("Uploads", [])
+    assert [upload["Key"] for upload in left] == ["p/big-of-another"]
+    assert await objects(server, name) == {"p/big": bytes(piece + 1)}
 
 
 @pytest.mark.parametrize("missing", ["bucket", "secret", "field"])

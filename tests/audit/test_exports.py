@@ -13,7 +13,7 @@ import pytest
 from scaivault.audit import export_files
 from scaivault.clock import MINUTE
 from scaivault.crypto import digest
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from tests.audit.exporting import (
     FILE,
     exported,
@@ -68,6 +68,13 @@ async def test_records_are_those_of_the_logs(house: House) -> None:
 
 def found_at(found: list[Any], raw: bytes) -> int:
     return next(n for n, entry in enumerate(found) if entry["id"].encode() in raw)
+
+
+async def test_to_the_end_of_the_calendar(house: House) -> None:
+    await fill(house)
+    everything, _ = await exported(house)
+    last, _ = await exported(house, to="9999-12-31T23:59:59.999999Z")
+    assert last["records"] > everything["records"]
 
 
 async def test_the_digests_of_all_rows_are_there(house: House) -> None:
@@ -213,6 +220,10 @@ async def test_wider_scopes_take_a_role(house: House, scope: str) -> None:
     done, path = await exported(house, filters={"scope": scope})
     assert done["manifest"]["tenant_id"] is None
     assert all(row["tenant_id"] is None for row in lines(path / "part-00001.jsonl"))
+    where = f"/v1/audit/exports/{done['export_id']}"
+    assert (await house.get(where, token=token)).code == "export_not_found"
+    assert (await house.get("/v1/audit/exports", token=token)).json["exports"] == []
+    assert len((await house.get("/v1/audit/exports")).json["exports"]) == 1
 
 
 async def test_the_rows_that_a_job_leaves(house: House) -> None:

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaivault.audit import index
+from scaivault.audit import index, looking, tally
 from scaivault.audit.terms import SEGMENT, pack, places, terms, unpack
+from scaivault.clock import DAY
 from scaivault.gate.ledger import read_record
-from scaivault.storage.database import StorageFailed, Unit
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
+from scaivault.storage.units import Unit
 from tests.support import ledger
 from tests.support.house import House
 from tests.support.running import EXAMPLES, Running, running_house
@@ -162,6 +164,64 @@ def test_the_trail_of_an_identity_counts_its_rows(
     running.run(work())
 
 
+@pytest.mark.parametrize("most", [0, 10**6])
+def test_rows_and_entries_count_alike(
+    running: Running, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(tally, "LEAST", most)
+    monkeypatch.setattr(tally, "MOST", most)
+
+    async def work() -> None:
+        house = running.house
+        tenant, query = house.made["tenant_id"], {"from": ledger.days_ago(house, 40)}
+        means, home = ledger.asked(**query), ledger.seen(tenant)
+        rows = await ledger.everything(house)
+        theirs = [
+            row
+            for row in rows
+            if row["identity_id"] == "sa:ci"
+            and (home(row) or row["actor_tenant_id"] == tenant)
+            and means(row)
+        ]
+        told = (await house.get("/v1/audit/identities/sa:ci", query=query)).json["summary"]
+        assert {name: told[name] for name in told if name not in ("from", "to")} == (
+            ledger.of_identity(theirs)
+        )
+        month = ledger.asked(**{"from": ledger.days_ago(house, 30)})
+        about = [row for row in rows if home(row) and row["secret_path"] == "app/db" and month(row)]
+        answer = (await house.get("/v1/audit/secrets/app/db")).json
+        assert answer["summary"] == ledger.of_secret(about)
+
+    running.run(work())
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("prefix", ["", "z", "nowhere"])
+def test_a_page_ends_where_much_was_looked_at(
+    running: Running, monkeypatch: pytest.MonkeyPatch, order: str, prefix: str
+) -> None:
+    monkeypatch.setattr(looking, "PAGE_ROWS", 1)
+
+    async def work() -> None:
+        house = running.house
+        sees, means = ledger.seen(house.made["tenant_id"]), ledger.asked(path_prefix=prefix)
+        wanted = [row["seq"] for row in await ledger.everything(house) if sees(row) and means(row)]
+        query: dict[str, Any] = {"order": order, "path_prefix": prefix, "limit": 1000}
+        got: list[int] = []
+        pages: list[int] = []
+        while query:
+            page = (await house.get("/v1/audit/logs", query=query)).json
+            got += [row["seq"] for row in page["logs"]]
+            pages.append(len(page["logs"]))
+            assert page["has_more"] == (page["cursor"] is not None)
+            query = {"cursor": page["cursor"]} if page["has_more"] else {}
+        assert got == (wanted if order == "asc" else wanted[::-1])
+        if (await _state(house))[0] == 0:
+            assert len(pages) > 1 + len(wanted) // 1000
+
+    running.run(work())
+
+
 def test_a_request_is_found_by_its_id(running: Running) -> None:
     async def work() -> None:
         house = running.house
@@ -173,6 +233,43 @@ def test_a_request_is_found_by_its_id(running: Running) -> None:
         assert (await house.get("/v1/audit/logs?request_id=req_x")).json["logs"] == []
 
     running.run(work())
+
+
+# -- while it is far behind ----------------------------------------------------------------------
+
+SUMS = ("/v1/audit/summary", "/v1/audit/secrets/app/db", "/v1/audit/identities/sa:ci")
+
+
+@pytest.mark.parametrize("target", SUMS)
+async def test_sums_wait_for_the_index(
+    house: House, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    monkeypatch.setattr(looking, "SUM_ROWS", SEGMENT - 1)
+    await ledger.fill(house, [house.made["tenant_id"]], SEGMENT)
+    refused = await house.get(target)
+    assert (refused.status, refused.code) == (503, "service_unavailable")
+    assert (refused.details["reason"], refused.headers["retry-after"]) == ("indexing", "1")
+    assert (await house.get("/v1/audit/logs")).status == 200
+    await ledger.indexed(house)
+    assert (await house.get(target)).status == 200
+
+
+@pytest.mark.parametrize("ready", [False, True])
+async def test_sums_of_a_later_time_wait_for_less(
+    house: House, monkeypatch: pytest.MonkeyPatch, ready: bool
+) -> None:
+    """Checkpoints tell which rows are older, to a day."""
+    monkeypatch.setattr(looking, "SUM_ROWS", 1000)
+    await ledger.fill(house, [house.made["tenant_id"]], 1500)
+    await house.vault.checkpoint()
+    house.clock.advance((2 if ready else 1) * DAY + 1)
+    since = ledger.days_ago(house, 1)
+    house.clock.advance(1_000_000)
+    await house.put("app/late")
+    answer = await house.get("/v1/audit/summary", query={"from": since})
+    assert answer.status == (200 if ready else 503)
+    if ready:
+        assert answer.json["top_secrets"] == [{"path": "app/late", "events": 1}]
 
 
 # -- filling it --------------------------------------------------------------------------------
@@ -214,7 +311,7 @@ async def test_the_worker_catches_up_after_an_opening(house: House) -> None:
 async def test_a_stop_between_portions_is_made_good(
     house: House, monkeypatch: pytest.MonkeyPatch, portions: int
 ) -> None:
-    monkeypatch.setattr(index, "PORTION", 16)
+    monkeypatch.setattr(index, "PORTION", 0)
     await ledger.fill(house, [house.made["tenant_id"]], SEGMENT)
     submit, done = house.vault.database.submit, 0
 
@@ -229,7 +326,7 @@ async def test_a_stop_between_portions_is_made_good(
         broken.setattr(house.vault.database, "submit", stops)
         with pytest.raises(StorageFailed):
             await house.vault.audit_index.advance()
-    assert (await _state(house)) == (0, 0, 16 * portions)
+    assert (await _state(house)) == (0, 0, index.TOGETHER * portions)
     await house.crash()
     await house.unseal()
     assert await ledger.indexed(house) == 1
@@ -241,6 +338,22 @@ async def test_a_stop_between_portions_is_made_good(
 
 def _terms_of(rows: list[Any]) -> int:
     return len({term for row in rows for term in terms(read_record(msgspec.json.encode(row)))})
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_portion_ends_when_somebody_waits(
+    house: House, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    monkeypatch.setattr(index, "PORTION", 10**15)
+    database = house.vault.database
+    entries = [("", "act", f"v{number}", 0, 1, pack([number])) for number in range(50)]
+    portion = database.submit(index.Portion(database, entries, 0))
+    waiting = [database.submit(Unit()) for _ in range(others)]
+    assert await portion == (index.TOGETHER if others else len(entries))
+    for one in waiting:
+        await one
+    written = await portion
+    assert (await _state(house))[2] == written
 
 
 async def test_pruned_content_leaves_the_index(house: House) -> None:

@@ -116,6 +116,11 @@ async def test_wider_scopes_take_their_roles(house: House) -> None:
     assert (shared["tenant_id"], shared["partner_id"]) == (None, house.made["partner_id"])
     assert shared["extra_data"]["scope"] == "partner"
     assert await logs(house, partner, action="write") == [shared]
+    kinds = [
+        {(row["tenant_id"], row["partner_id"]) for row in await logs(house, scope=scope)}
+        for scope in ("partner", "vault")
+    ]
+    assert kinds == [{(None, house.made["partner_id"])}, {(None, None)}]
     stranger = await found_partner(house, "stranger")
     foreign = await neighbour(house, "partner_admin", stranger.id)
     assert await logs(house, foreign, scope="partner", action="write") == []
@@ -150,6 +155,20 @@ async def test_all_faults_are_told_at_once(house: House) -> None:
         assert (await house.get(LOGS, query=wrong)).status == 422, wrong
     answer = await house.get(LOGS, query={"path_prefix": "App"})
     assert (answer.status, answer.code) == (400, "invalid_path")
+
+
+@pytest.mark.parametrize(
+    ("action", "fault"),
+    [
+        ("polcy_create", "'polcy_create' is no action of the audit log; near it: policy_create, "),
+        ("read,secret_read", "'secret_read' is no action of the audit log; near it: "),
+        ("0" * 200, f"'{'0' * 64}' is no action of the audit log"),
+        ("read,", "names an empty action"),
+    ],
+)
+async def test_a_misspelt_action_meets_those_near_it(house: House, action: str, fault: str) -> None:
+    answer = await house.get(LOGS, query={"action": action})
+    assert answer.details["fields"]["action"].startswith(fault)
 
 
 @pytest.mark.parametrize("since", ["0001-01-01", "2031-05-09", "2031-05-09T08:30:00+02:00"])

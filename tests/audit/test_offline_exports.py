@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -176,3 +177,27 @@ def test_what_is_expected_of_rows_before_the_first(house: Running) -> None:
     with pytest.raises(Refusal) as caught:
         verify(path, expect=f"{before - 1}:{'0' * 64}")
     assert f"begin at row {chain['first_seq']}" in caught.value.details["fields"]["expect"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "is not there"), ("{", "cut off or changed"), ("", "cut off")]
+)
+def test_without_its_manifest_it_is_damaged(export: Path, content: str | None, said: str) -> None:
+    (export / "manifest.json").unlink()
+    if content is not None:
+        (export / "manifest.json").write_text(content)
+    result = CliRunner().invoke(main, ["operator", "audit-verify", str(export)])
+    assert result.exit_code == 7
+    assert said in result.output
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_the_numbers_of_the_manifest_agree(house: Running, tmp_path: Path, form: str) -> None:
+    house.house.clock.advance(HOUR)
+    _, path = house.run(exported(house.house, format=form))
+    assert verify(path)["valid"]
+    copied = Path(shutil.copytree(path, tmp_path / "export"))
+    manifest = json.loads((copied / "manifest.json").read_text())
+    manifest["records"] += 1
+    (copied / "manifest.json").write_text(json.dumps(manifest))
+    assert kinds(verify(copied)) == {"row_missing"}

@@ -77,6 +77,18 @@ def test_what_somebody_put_into_a_row_cannot_steer_the_terminal(terminal: Any, s
     assert not {"\x1b", "\x07", "\u202e"} & set(screen)
 
 
+def test_nor_as_json(terminal: Any, server: Any) -> None:
+    """JSON lets through what stands for an escape sequence in one character, and what turns text
+    around."""
+    name = "user:\x9b2J\u202e@\x7f"
+    rows = json.dumps(page(row(1, identity_id=name)), ensure_ascii=False)
+    server.answer(f"GET {BASE}/logs", rows.encode())
+    code, screen = terminal(["audit", "logs", "--json"], [])
+    assert code == 0
+    assert not {"\x9b", "\x7f", "\u202e"} & set(screen)
+    assert json.loads(screen)["logs"][0]["identity_id"] == name
+
+
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between looks; after the third somebody presses Ctrl-C."""

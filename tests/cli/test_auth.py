@@ -63,6 +63,14 @@ def test_the_named_token_is_tried_whatever_the_environment_has(run: Any, server:
     assert server.requests[0].headers["authorization"] == f"Bearer {CANARY}"
 
 
+def test_what_comes_before_the_profile_is_told(run: Any, server: Any) -> None:
+    server.answer(WHOAMI, ME)
+    result = run("auth", "login", "--token", "-", stdin=CANARY, SCAIVAULT_TOKEN="skt_other")
+    assert "SCAIVAULT_TOKEN is set and comes before every profile; unset it\n" in result.stderr
+    result = run("auth", "login", "--token", "-", stdin=CANARY, **fresh(server))
+    assert "comes before" not in result.stderr
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_what_the_server_refuses_is_not_kept(
     run: Any, server: Any, kept: Path, status: int

@@ -77,6 +77,37 @@ def test_wrong_usage_is_exit_5_and_only_on_stderr(run: Any, words: list[str]) ->
     assert result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["secret", "list"], "No such command 'secret'. Did you mean 'secrets'?"),
+        (["operator", "statsu"], "No such command 'statsu'. Did you mean 'status'?"),
+        (["secrets", "list", "app/"], "it takes options only, no arguments"),
+        (["secrets", "read", "app/", "x"], "there are too many arguments"),
+    ],
+)
+def test_a_slip_is_told_with_its_remedy(run: Any, words: list[str], told: str) -> None:
+    assert f"error: usage: {told}; see scaivault " in run(*words).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["operator", "slots", "list"], "set SCAIVAULT_TOKEN, or give --token-file"),
+        (["policies", "list"], "`scaivault auth login` keeps one, or set SCAIVAULT_TOKEN"),
+    ],
+)
+def test_without_a_token_the_error_says_where_to_get_one(
+    run: Any, server: Any, words: list[str], remedy: str
+) -> None:
+    for call in ("GET /v1/system/slots", "GET /v1/policies"):
+        server.refuse(call, 401, "authentication_required", "send one header: Authorization")
+    result = run(*words, SCAIVAULT_TOKEN=None)
+    assert result.exit_code == 2
+    told = f"error: authentication_required: no token arrived: {remedy} (request req_1)\n"
+    assert result.stderr == told
+
+
 def test_an_error_is_one_line_with_code_and_request(run: Any, server: Any) -> None:
     server.refuse("GET /v1/system/slots", 403, "forbidden", "needs super_admin")
     result = run("operator", "slots", "list")
@@ -109,7 +140,7 @@ def test_faults_of_fields_are_named(run: Any, server: Any) -> None:
     server.refuse("POST /v1/system/jobs/pause", 422, "validation_error", "bad", fields=fields)
     result = run("operator", "jobs", "pause")
     assert result.exit_code == 5
-    assert "bad; ttl: must be 1h to 365d" in result.stderr
+    assert result.stderr == "error: validation_error: ttl: must be 1h to 365d (request req_1)\n"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from typing import Any
 
@@ -58,6 +59,17 @@ def test_a_document_stays_as_it_came(capsys: pytest.CaptureFixture[str]) -> None
     output.document('{"a":  1}')
     output.document("")
     assert capsys.readouterr().out == '{"a":  1}\n'
+
+
+@given(st.recursive(st.text(st.characters()), st.lists, max_leaves=5), st.booleans())
+def test_json_at_a_terminal_is_the_same_document_and_steers_nothing(
+    value: Any, plain: bool
+) -> None:
+    text = json.dumps(value, ensure_ascii=plain, indent=1)
+    shown = output.escaped(text)
+    assert json.loads(shown) == value
+    steering = {unicodedata.category(each) for each in shown if each != "\n"}
+    assert not steering & {"Cc", "Cf", "Zl", "Zp", "Cs"}
 
 
 def test_an_error_cannot_forge_a_second_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -493,6 +493,9 @@ def test_a_refused_copy_shows_no_value(run: Any, server: Any) -> None:
     result = run("secrets", "copy", "app/db", "app/new")
     assert (result.exit_code, result.stdout) == (1, "")
     assert CANARY not in result.stderr
+    assert result.stderr.startswith("app/new is there already; --force makes a new version of it\n")
+    enveloped = run("secrets", "copy", "app/db", "app/new", "--json")
+    assert json.loads(enveloped.stderr)["error"]["code"] == "version_conflict"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from scaivault.crypto.codes import TOKEN, token
 from scaivault.storage.folder import StartRefused
 
 
@@ -58,17 +59,18 @@ def test_flags_become_options(run: Any, started: list[Any], tmp_path: Path) -> N
 
 
 def test_dev_is_a_throw_away_directory(run: Any, started: list[Any]) -> None:
-    assert run("serve", "--dev", "--dev-token", "skt_dev").exit_code == 0
+    chosen = token(TOKEN, bytes(32))
+    assert run("serve", "--dev", "--dev-token", chosen).exit_code == 0
     settings, options, there = started[0]
     assert there
     assert not settings.data_dir.exists()
     assert (settings.server.bind, options.dev, options.dev_token) == (
         "127.0.0.1:8443",
         True,
-        "skt_dev",
+        chosen,
     )
     assert settings.backup.directory.is_relative_to(settings.data_dir)
-    assert "skt_dev" not in repr(options)
+    assert chosen not in repr(options)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,8 @@ def test_dev_is_a_throw_away_directory(run: Any, started: list[Any]) -> None:
         ["--dev", "--bind", "10.0.0.1:8443", "--base-url", "https://vault.example.org"],
         ["--dev", "--data-dir", "/var/lib/scaivault"],
         ["--dev-token", "skt_dev"],
+        ["--dev", "--dev-token", "skt_dev"],
+        ["--dev", "--dev-token", token(TOKEN, bytes(32))[:-1] + "0"],
         ["--dev-keep"],
         ["--log-level", "loud", "--config", os.devnull, "--bind", "127.0.0.1:1"],
         ["--config", "/proc/none"],

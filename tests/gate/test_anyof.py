@@ -35,10 +35,12 @@ def test_it_fits_what_one_of_its_patterns_fits(known: frozenset[str], some: list
 def test_it_keeps_little_and_forgets_without_harm(known: frozenset[str], some: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(anyof, "_MOST", 3)
+        patch.setattr(anyof, "_NAMED", 1)
         automaton = AnyOf(known)
         for path in some:
             assert automaton.fits(path) is expected(known, path)
             assert len(automaton._states) <= 4
+            assert len(automaton._start.after) <= 4
 
 
 def test_segments_that_no_pattern_names_make_no_states() -> None:

@@ -9,7 +9,7 @@ import pytest
 from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from tests.support.house import House
 from tests.support.rights import grant
 
@@ -74,16 +74,15 @@ async def test_the_first_fault_ends_it_and_has_the_only_row(house: House) -> Non
     assert calls == []
 
 
-async def test_one_row_for_all(house: House) -> None:
+async def test_rows_for_all(house: House) -> None:
     grant(house, ("a/**", {"read"}))
     before = len(await house.rows())
-    row = Act("list")
-    row.extra["paths"] = ["a/1", "b/1"]
-    await house.vault.gate.read_many(caller(house), acts("a/1", "b/1"), seen, one_row=row)
-    rows = await told(house, before)
-    assert [(one["action"], one["success"], one["extra_data"]) for one in rows] == [
-        ("list", True, {"paths": ["a/1", "b/1"]})
-    ]
+    rows = [Act("list"), Act("list")]
+    rows[0].extra["paths"], rows[1].extra["paths"] = ["a/1"], ["b/1"]
+    await house.vault.gate.read_many(caller(house), acts("a/1", "b/1"), seen, told=rows)
+    assert [
+        (one["action"], one["success"], one["extra_data"]) for one in await told(house, before)
+    ] == [("list", True, {"paths": ["a/1"]}), ("list", True, {"paths": ["b/1"]})]
     assert [event["path"] for event in await house.events()] == ["b/1"]
 
 

@@ -66,7 +66,7 @@ def test_sight_and_decision_agree(
     assert all(span.first < span.beyond for span in sight.spans)
     for path in asked:
         decision = decider.decide(who, "list", path).allowed
-        assert sight.allows(path) is decision
+        assert sight.allows(path) is sight.fits(path) is decision
         around = holding(sight.spans, path)
         assert len(around) <= 1
         assert around or not decision

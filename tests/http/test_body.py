@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaivault.http.routes import OPEN
 from tests.support.house import House
 from tests.support.running import EXAMPLES, running_house
 
@@ -91,6 +92,16 @@ async def test_one_mebibyte_is_the_most(house: House) -> None:
     answer = await put(house, fitting + b" ")
     assert (answer.status, answer.code) == (413, "payload_too_large")
     assert answer.details == {"limit_bytes": 1048576}
+
+
+@pytest.mark.parametrize("path", sorted(path for method, path in OPEN if method == "POST"))
+async def test_callers_whom_nobody_knows_send_less(house: House, path: str) -> None:
+    body = b'{"pad":"' + b"x" * (64 * 1024 - 10) + b'"}'
+    fitting, large = [
+        await house.call("POST", path, raw=raw, token=None) for raw in (body, body + b" ")
+    ]
+    assert b"larger than" not in fitting.body
+    assert b"larger than 65536 bytes" in large.body
 
 
 async def test_size_is_counted_where_none_is_announced(house: House) -> None:

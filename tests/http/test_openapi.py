@@ -12,7 +12,9 @@ import pytest
 from scaivault.errors import CODES
 from scaivault.http.meter import metrics_routes
 from scaivault.http.openapi import ROOMS, document
+from scaivault.http.possible import OWN
 from scaivault.http.routes import ROUTES, Route
+from scaivault.http.topics import topic
 from tests.support.house import House
 
 ALL = (*ROUTES, *metrics_routes("open"))
@@ -111,8 +113,33 @@ def test_it_names_no_module_of_the_program(described: dict[str, Any]) -> None:
     assert not any("scaivault." in name for name in described["components"]["schemas"])
 
 
+def test_every_endpoint_stands_under_a_topic_that_is_described(described: dict[str, Any]) -> None:
+    used = {one["tags"][0] for methods in described["paths"].values() for one in methods.values()}
+    assert used == {one["name"] for one in described["tags"]}
+    assert topic("/v1/secrets/{path*}") == "secrets"
+    assert topic("/v1/partner/secrets") == "partner secrets"
+    with pytest.raises(LookupError):
+        topic("/v1/secretsx")
+
+
+def test_each_endpoint_names_the_action_of_its_audit_rows(described: dict[str, Any]) -> None:
+    paths = described["paths"]
+    assert paths["/v1/policies"]["post"]["x-audit-action"] == "policy_create"
+    assert "x-audit-action" not in paths["/v1/policies/test"]["post"]
+    assert "x-audit-action" not in paths["/v1/health"]["get"]
+    assert "x-audit-action" not in paths["/oauth/token"]["post"]
+
+
 async def test_it_is_served_to_anybody(house: House) -> None:
     answer = await house.get("/v1/openapi.json", token=None)
     assert answer.status == 200
     assert answer.json["openapi"].startswith("3.1")
     assert answer.json["paths"].keys() == document(ROUTES)["paths"].keys()
+
+
+def test_codes_are_named_for_every_room_and_for_nothing_else() -> None:
+    """A room or verb that was renamed must not leave its codes behind."""
+    verbs = {route.verb for route in ALL}
+    rooms = {route.room for route in ALL}
+    assert verbs | rooms >= OWN.keys()
+    assert [verb for verb in verbs if verb not in OWN and verb.partition(".")[0] not in OWN] == []

@@ -29,6 +29,7 @@ class App:
     """Answers every request with what it was; a path of ``/held`` waits for ``release``."""
 
     seen: list[str] = field(default_factory=list)
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,6 +52,7 @@ class App:
             body += message["body"]
             if not message["more_body"]:
                 break
+        self.headers += scope["headers"]
         text = f"{scope['method']} {scope['path']} {body.decode('latin-1')}".encode()
         await self._answer(send, text if self.payload is None else self.payload)
 
@@ -232,6 +234,47 @@ async def test_a_large_head_behind_a_body_in_one_chunk_is_refused() -> None:
         assert first.startswith(b"HTTP/1.1 200 OK")
         refused(rest, "headers_too_large")
         assert here.app.seen == ["/first"]
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        b"0\r\nX: " + b"x" * 2**20,
+        b"0\r\n" + b"x: y\r\n" * 2**17,
+        b"0;" + b"e" * 2**20,  # an extension of a chunk
+    ],
+)
+async def test_what_stands_behind_a_body_has_an_end(late: bytes) -> None:
+    async with running() as here:
+        head = get("/", "Transfer-Encoding: chunked")
+        # By far more than is read at a time, as the first of it may come with the body.
+        refused(await here.exchange(head, b"3\r\nabc\r\n", late), "headers_too_large")
+
+
+async def test_trailers_are_no_headers() -> None:
+    """Neither when they arrive with the head, nor later."""
+    async with running() as here:
+        head = get("/chunked", "X-Forwarded-For: 203.0.113.9", "Transfer-Encoding: chunked")
+        body = b"3\r\nabc\r\n0\r\n"
+        late = b"X-Forwarded-For: 198.51.100.1\r\nAuthorization: Bearer t\r\n\r\n"
+        answer = await here.exchange(head + body + late, head, body, late, LAST)
+        assert answer.count(b"GET /chunked abc") == 2
+        values = [value for name, value in here.app.headers if name == b"x-forwarded-for"]
+        assert values == [b"203.0.113.9"] * 2
+        assert b"authorization" not in dict(here.app.headers)
+
+
+async def test_a_body_may_come_in_very_small_pieces() -> None:
+    async with running() as here:
+        head = get("/pieces", "Transfer-Encoding: chunked")
+        pieces = b"1;extension=of-a-chunk\r\nb\r\n" * 300  # by far more than a head may have
+        late = b"x: y\r\n" * 20 + b"\r\n"
+        answer = await here.exchange(head + pieces + b"0\r\n" + late, LAST)
+        assert b"GET /pieces " + b"b" * 300 in answer
+        step = len(pieces) // 50
+        parts = [pieces[at : at + step] for at in range(0, len(pieces), step)]
+        answer = await here.exchange(head, *parts, b"0\r\n" + late + sized(MAX_HEADERS))
+        assert answer.count(b"200 OK") == 2
 
 
 # -- what is no request --------------------------------------------------------------------------

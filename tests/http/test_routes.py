@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scaivault.http.routes import OPEN, ROUTES, Route
+from tests.support.described import assert_described
 from tests.support.house import PASSPHRASE, House
 from tests.support.rights import neighbour
 from tests.support.tenants import found_partner
@@ -238,6 +239,7 @@ async def test_a_success_leaves_one_row(house: House, route: Route) -> None:
     token = None if route.open else ""
     answer = await house.call(route.method, target(route, known), body(route, known), token=token)
     assert answer.status in (route.status, route.created), answer.body
+    assert_described(route.method, route.path, answer)
     rows = await house.rows(request_id=answer.headers["x-request-id"])
     action = "auth_login" if route.path == "/v1/auth/token" else route.action
     if route.path == ASKING:

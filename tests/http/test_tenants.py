@@ -92,3 +92,46 @@ async def test_scopes_count_across_tenants_too(house: House) -> None:
 async def test_spellings_of_a_tenant(house: House, spelling: str) -> None:
     answer = await house.get(f"/v1/t/{spelling}/secrets")
     assert answer.status == 404
+
+
+async def test_an_empty_header_is_not_ones_own_tenant(house: House) -> None:
+    """As a script sends it whose variable is not set."""
+    token = await house.client("app", ["secrets:write"], ["tenant_admin"])
+    for sender, status, code in (
+        (token, 403, "tenant_access_denied"),
+        ("", 404, "tenant_not_found"),
+    ):
+        answer = await house.put(PATH, {}, token=sender, headers={"X-Tenant-ID": ""})
+        assert (answer.status, answer.code) == (status, code)
+    assert (await house.read(PATH)).code == "secret_not_found"
+
+
+@pytest.mark.parametrize("by", ["path", "header"])
+async def test_a_refused_act_names_the_tenant_that_was_meant(house: House, by: str) -> None:
+    """Whether or not there is such a tenant, so that no trail tells which there are."""
+    own = house.made["tenant_id"]
+    token = await house.client("app", [*SCOPES, "audit:read"], ["tenant_admin"])
+    sister = await found_tenant(house, "sister")
+    rows = []
+    for meant in (sister.id, "tnt_" + "0" * 20):
+        if by == "path":
+            answer = await house.get(f"/v1/t/{meant}/secrets", token=token)
+        else:
+            answer = await house.get("/v1/secrets", token=token, headers={"X-Tenant-ID": meant})
+        assert answer.code == "tenant_access_denied"
+        (row,) = await house.rows(request_id=answer.headers["x-request-id"])
+        rows.append(row)
+        assert (row["tenant_id"], row["partner_id"]) == (meant, None)
+        assert (row["actor_tenant_id"], row["identity_id"]) == (own, "sa:app")
+    seen = (await house.get(f"/v1/t/{sister.id}/audit/logs?success=false")).json["logs"]
+    assert [row["id"] for row in seen] == [rows[0]["id"]]
+    trail = (await house.get("/v1/audit/identities/sa:app?success=false", token=token)).json
+    assert [row["id"] for row in trail["logs"]] == [row["id"] for row in rows[::-1]]
+
+
+@pytest.mark.parametrize("named", ["", "x", "tnt_A", "tnt_" + "a" * 61, "tnt_a b"])
+async def test_what_is_no_tenant_id_is_in_no_row(house: House, named: str) -> None:
+    answer = await house.get("/v1/secrets", headers={"X-Tenant-ID": named})
+    assert answer.code == "tenant_not_found"
+    (row,) = await house.rows(request_id=answer.headers["x-request-id"])
+    assert row["tenant_id"] is None

@@ -22,11 +22,13 @@ NEVER = (
     "0.0.0.0", "0.1.2.3", "::", "169.254.169.254", "169.254.0.1", "fe80::1", "224.0.0.1", "ff02::1",
     "240.0.0.1", "255.255.255.255", "fd00:ec2::254", "100.100.100.200", "192.0.0.192",
     "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::a9fe:a9fe",
+    "::ffff:0:169.254.169.254", "64:ff9b:1::a9fe:a9fe",
 )  # fmt: skip
 UNLESS = (
     "127.0.0.1", "127.9.9.9", "::1", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",
     "100.64.0.1", "198.18.0.1", "192.0.0.1", "fc00::1", "fd12::1", "fec0::1", "::ffff:10.0.0.1",
     "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:4136:e378:8000:63bf:80ff:fffe",
+    "::ffff:0:127.0.0.1", "64:ff9b:1::7f00:1", "64:ff9b:1:a9fe:a9:fe00::",
 )  # fmt: skip
 OPEN = ("93.184.216.34", "172.32.0.1", "2606:2800:220:1::1", "::ffff:93.184.216.34")
 
@@ -67,11 +69,13 @@ def test_an_embedded_address_is_judged_as_itself(number: int) -> None:
     plain = IPv4Address(number)
     forms = (
         (0xFFFF << 32) | number,
+        (0xFFFF << 48) | number,
         (0x64FF9B << 96) | number,
+        (0x64FF9B0001 << 80) | number,
         (0x2002 << 112) | (number << 80),
         (0x20010000 << 96) | (number ^ 0xFFFFFFFF),
     )
-    assert [effective(IPv6Address(form)) for form in forms] == [plain] * 4
+    assert [effective(IPv6Address(form)) for form in forms] == [plain] * len(forms)
 
 
 @pytest.mark.parametrize(

@@ -359,6 +359,27 @@ async def test_delete(house: House) -> None:
     assert (await sent(house)).status == 201  # the name is free again
 
 
+async def test_the_row_of_a_refusal_names_the_policy(house: House) -> None:
+    made = await policy(house)
+    await policy(house, name="taken")
+    await bound(house, made, "sa:a")
+    where = f"{POLICIES}/{made}"
+    binding = {"identity_type": "service_account", "identity_id": "sa:a"}
+    calls: list[tuple[str, str, Any, str]] = [
+        ("DELETE", where, None, "policy_in_use"),
+        ("PATCH", where, {"name": "taken"}, "already_exists"),
+        ("POST", f"{where}/bindings", binding, "already_exists"),
+        ("DELETE", f"{where}/bindings/bind_x", None, "binding_not_found"),
+    ]
+    for method, target, body, code in calls:
+        assert (await house.call(method, target, body)).code == code
+        row = (await house.rows())[-1]
+        assert (row["success"], row["extra_data"]) == (
+            False,
+            {"error_code": code, "policy_id": made},
+        )
+
+
 async def test_a_bound_policy_stays_unless_forced(house: House) -> None:
     made = await policy(house)
     first = await bound(house, made, "sa:a")

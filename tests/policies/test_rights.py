@@ -157,6 +157,21 @@ async def test_an_unknown_identity_has_its_direct_bindings(house: House) -> None
         assert (await asked(house, unknown))["reason"] == "no_policy_bound"
 
 
+async def test_what_all_dynamic_engines_have_each_of_them_has(house: House) -> None:
+    for n, name in enumerate(("system:dynamic-engines", "dynamic:orders")):
+        await bound(house, await policy(house, rule(f"db-{n}"), name=name), name)
+    for name, paths in (
+        ("dynamic:orders", ["db-0", "db-1"]),
+        ("dynamic:other", ["db-0"]),
+        ("system:dynamic-engines", ["db-0"]),
+    ):
+        allowed = [path for path in ("db-0", "db-1") if (await asked(house, name, path))["allowed"]]
+        assert allowed == paths
+        body = (await house.get(EFFECTIVE, query={"identity_id": name})).json
+        assert sorted(one["path_pattern"] for one in body["rules"]) == paths
+        assert {one["group"] for one in body["rules"]} == {None}
+
+
 # -- who-can -----------------------------------------------------------------------------------
 
 
@@ -311,6 +326,8 @@ async def test_all_that_somebody_has(house: House) -> None:
         }  # fmt: skip
         assert rules[4]["expires_at"] == "2032-01-01T00:00:00.000000Z"
         assert rules[4]["conditions"] is None
+        row = (await house.rows(action="policy_read"))[-1]
+        assert row["extra_data"] == {"for": "sa:app"}
 
 
 async def test_an_identity_without_bindings(house: House) -> None:

@@ -131,6 +131,17 @@ def test_what_is_no_secret_is_said_to_be_none(clients: Clients, body: Any) -> No
     assert "yesterday" not in str(caught.value)
 
 
+def test_an_integer_too_long_for_python_is_said_to_be_one(clients: Clients) -> None:
+    """The vault keeps integers of any length; ``int`` stops at 4300 digits."""
+    content = b'{"path": "a/b", "version": 1, "data": {"n": %s}}'
+    server = Script(*(httpx.Response(200, content=content % (b"9" * n)) for n in (4300, 4301)))
+    client = clients.mocked(server)
+    assert client.secrets.read("a/b").data == {"n": 10**4300 - 1}
+    with pytest.raises(TransportError, match="set_int_max_str_digits") as caught:
+        client.secrets.read("a/b")
+    assert "999" not in str(caught.value)
+
+
 def test_objects_are_frozen() -> None:
     secret = Secret.from_wire(BODY)
     with pytest.raises(AttributeError):

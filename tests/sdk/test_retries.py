@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaivault_sdk import SyncScaiVaultClient
+from scaivault_sdk._answers import lost
 from scaivault_sdk._pace import Pace, Retries
 from scaivault_sdk.errors import (
     APIError,
@@ -148,6 +150,15 @@ def test_without_any_connection_that_is_said(clients: Clients) -> None:
     server = Script(*(httpx.ConnectError("nobody there") for _ in range(5)))
     with pytest.raises(ConnectError, match="nobody there"):
         clients.mocked(server).secrets.read("a/b")
+
+
+def test_where_nobody_answered_is_said_without_what_was_asked() -> None:
+    client = SyncScaiVaultClient("http://127.0.0.1:1", token="skt_canary", max_retries=0)
+    with client, pytest.raises(ConnectError, match=r"^no connection to 127\.0\.0\.1:1: ") as caught:
+        client.secrets.read("a/b")
+    assert "a/b" not in str(caught.value)
+    at_a_socket = httpx.ConnectError("gone", request=httpx.Request("GET", "http://localhost/v1/x"))
+    assert str(lost(at_a_socket, 1.0)) == "no connection: gone"
 
 
 @pytest.mark.parametrize(

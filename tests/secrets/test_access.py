@@ -68,6 +68,16 @@ async def test_a_crash_loses_no_read(house: House) -> None:
     assert await facts(house) == (3, START)
 
 
+async def test_a_crash_behind_the_delete_of_a_version_loses_no_read(house: House) -> None:
+    await house.put(PATH, {"n": 1})
+    await house.put(PATH, {"n": 2})
+    await house.read(PATH)
+    assert (await house.delete(PATH, version=1)).status == 200
+    await house.crash()
+    await house.unseal()
+    assert await facts(house) == (1, START)
+
+
 async def test_a_new_life_has_no_past(house: House) -> None:
     await house.put(PATH, {})
     await house.read(PATH)

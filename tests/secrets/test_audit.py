@@ -34,7 +34,7 @@ GOOD: dict[str, tuple[tuple[str, str, Any], str, str | None, dict[str, Any]]] = 
     ),
     "version delete": (
         ("DELETE", f"/{PATH}?version=1", None), "delete", PATH,
-        {"permanent": False, "version": 1},
+        {"permanent": True, "version": 1},
     ),
     "restore": (("POST", f"/{PATH}/restore", None), "restore", PATH, {"version": 2}),
     "metadata": (("GET", f"/metadata/{PATH}", None), "list", PATH, {}),
@@ -70,7 +70,7 @@ BAD: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("GET", f"/{PATH}?version=9"): ("read", "version_not_found", {}),
     ("GET", f"/{PATH}?version=x"): ("read", "validation_error", {}),
     ("DELETE", f"/{PATH}?version=9"): (
-        "delete", "version_not_found", {"permanent": False, "version": 9},
+        "delete", "version_not_found", {"permanent": True, "version": 9},
     ),
     ("DELETE", "/none"): ("delete", "secret_not_found", {"permanent": False}),
     ("DELETE", f"/{PATH}?permanent=true&version=1"): ("delete", "validation_error", {}),

@@ -8,7 +8,7 @@ import pytest
 
 from scaivault.clock import HOUR, SECOND
 from scaivault.crypto.aead import Damaged
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from tests.support.house import Answer, House
 from tests.support.rights import SCOPES, grant
 

@@ -4,6 +4,7 @@ The model is written for a reader, not for speed; what it says is what the contr
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,7 +135,10 @@ class Life(RuleBasedStateMachine):
         self.base = "/v1/secrets"
         self.model: dict[str, Secret] = {}
         self.told: list[tuple[str, str]] = []  # (event, path), in order
+        self.heard: list[tuple[str, str]] = []
+        self.newest = ""
         self.writes = 0
+        self.touched: set[str] = set()  # paths whose versions are looked at after this step
 
     @initialize(partner=st.booleans())
     def begin(self, partner: bool) -> None:
@@ -164,9 +168,19 @@ class Life(RuleBasedStateMachine):
 
     def call(self, method: str, target: str, body: Any = None) -> Answer:
         where = f"{self.base}/{self.prefix}{target}"
+        path = target.partition("?")[0].removesuffix("/rotate").removesuffix("/restore")
+        self.touched.add(path)
         answer = self.running.run(self.house.call(method, where, body))
         assert answer.status < 500, answer.body
         return answer
+
+    def ask(self, targets: list[str]) -> dict[str, Answer]:
+        """Answers of reads that are sent at once, so that they share a commit."""
+
+        async def together() -> list[Answer]:
+            return await asyncio.gather(*(self.house.get(target) for target in targets))
+
+        return dict(zip(targets, self.running.run(together()), strict=True))
 
     def value(self) -> dict[str, int]:
         self.writes += 1
@@ -291,7 +305,7 @@ class Life(RuleBasedStateMachine):
             if fewer:
                 secret.prune(self.now)
         secret.updated_at = self.now
-        assert answer.json == self.facts(path)
+        assert answer.json == self.facts(path, answer.json)
 
     @precondition(some_live)
     @rule(place=PLACES)
@@ -346,10 +360,11 @@ class Life(RuleBasedStateMachine):
 
     @rule(
         hours=st.sampled_from([1, 1, 1, 12, 24, 24, 6 * 24, 30 * 24]),
-        then=st.sampled_from(["", "purge", "crash"] + ["announce"] * 5),
+        then=st.sampled_from(["", "", "purge", "purge", "crash"] + ["announce"] * 11),
     )
     def time_passes(self, hours: int, then: str) -> None:
         self.house.clock.advance(hours * HOUR)
+        self.touched.update(NAMES)
         self.token.renew()
         if then:
             getattr(self, then)()
@@ -379,39 +394,39 @@ class Life(RuleBasedStateMachine):
         self.told += found
 
     def crash(self) -> None:
+        self.heard, self.newest = [], ""
         self.running.run(self.house.crash())
         assert self.running.run(self.house.unseal()).status == 200
 
     # -- what must be seen ---------------------------------------------------------------------
 
     def events(self) -> list[tuple[str, str]]:
-        """Notices by what they say, others by their type."""
-        found = []
+        """All events of this example, in order: notices by what they say, others by their type.
+        Only a crash makes it look at the older ones again."""
         for event in self.running.run(self.announced()):
+            self.newest = event["event_id"]
             word = event["event_type"].replace("secret.expired", "expired")
             path = event["path"].removeprefix(self.prefix)
-            found.append((event["data"].get("threshold", word), path))
-        return found
+            self.heard.append((event["data"].get("threshold", word), path))
+        return self.heard
 
     async def announced(self) -> list[dict[str, Any]]:
-        """The events of this example, in order."""
+        """The events of this example that were not seen yet, in order."""
         rows = await self.house.vault.gate.ask(
             lambda db: db.execute(
-                "SELECT payload FROM outbox WHERE path >= ? AND path < ? ORDER BY event_id",
-                (self.prefix, self.prefix + "\x7f"),
+                "SELECT payload FROM outbox WHERE event_id > ? AND path >= ? AND path < ?"
+                " ORDER BY event_id",
+                (self.newest, self.prefix, self.prefix + "\x7f"),
             ).fetchall()
         )
         return [json.loads(payload) for (payload,) in rows]
 
-    def metadata(self, path: str) -> dict[str, Any]:
-        where = f"{self.base}/metadata/{self.prefix}{path}"
-        found: dict[str, Any] = self.running.run(self.house.get(where)).json
-        return found
+    def at(self, path: str, room: str = "") -> str:
+        return f"{self.base}/{room}{self.prefix}{path}"
 
-    def facts(self, path: str) -> dict[str, Any]:
-        """What the vault should say of a live secret; reads are counted elsewhere."""
+    def facts(self, path: str, told: dict[str, Any]) -> dict[str, Any]:
+        """What the vault should say of a live secret; reads, as ``told``, are counted elsewhere."""
         secret = self.model[path]
-        told = self.metadata(path)
         scope = {"scope": "partner"} if "partner" in self.base else {}
         return scope | {
             "path": self.prefix + path,
@@ -431,22 +446,47 @@ class Life(RuleBasedStateMachine):
         }
 
     @invariant()
-    def values_are_as_written(self) -> None:
+    def everything_reads_as_written(self) -> None:
+        targets = [self.page]
         for path in NAMES:
-            secret, answer = self.live(path), self.call("GET", path)
-            if secret is None:
-                assert answer.code == "secret_not_found"
-            elif secret.expired(self.now):
-                assert answer.code == "secret_expired"
-            else:
-                seen = (answer.json["version"], answer.json["data"])
-                assert seen == (secret.current, secret.versions[secret.current].data)
-                self.versions_are_readable(path, secret)
+            targets.append(self.at(path))
+            secret = self.live(path)
+            if secret is not None:
+                targets += [f"{self.at(path)}/versions", self.at(path, "metadata/")]
+                if path in self.touched and not secret.expired(self.now):
+                    targets += [self.version_at(path, n) for n in range(1, secret.last + 2)]
+        seen = self.ask(targets)
+        for path in NAMES:
+            self.value_is_as_written(path, seen)
+            if path in self.touched:
+                self.versions_are_readable(path, seen)
+        self.facts_agree(seen)
+        self.touched.clear()
 
-    def versions_are_readable(self, path: str, secret: Secret) -> None:
+    @property
+    def page(self) -> str:
+        return f"{self.base}?prefix={self.prefix}"
+
+    def version_at(self, path: str, number: int) -> str:
+        return f"{self.at(path)}?version={number}"
+
+    def value_is_as_written(self, path: str, seen: dict[str, Answer]) -> None:
+        secret, answer = self.live(path), seen[self.at(path)]
+        if secret is None:
+            assert answer.code == "secret_not_found"
+        elif secret.expired(self.now):
+            assert answer.code == "secret_expired"
+        else:
+            found = (answer.json["version"], answer.json["data"])
+            assert found == (secret.current, secret.versions[secret.current].data)
+
+    def versions_are_readable(self, path: str, seen: dict[str, Answer]) -> None:
+        secret = self.live(path)
+        if secret is None or secret.expired(self.now):
+            return
         readable = secret.readable(self.now)
         for number in range(1, secret.last + 2):
-            answer = self.call("GET", f"{path}?version={number}")
+            answer = seen[self.version_at(path, number)]
             if number not in readable:
                 assert answer.code == "version_not_found"
                 continue
@@ -454,23 +494,22 @@ class Life(RuleBasedStateMachine):
             assert answer.json["data"] == version.data
             assert answer.json["readable_until"] == instant_or_none(version.until)
 
-    @invariant()
-    def facts_agree(self) -> None:
-        living = [path for path in NAMES if self.live(path) is not None]
+    def facts_agree(self, seen: dict[str, Answer]) -> None:
+        living = self.living()
+        page = seen[self.page].json
         shown = [path for path in living if not self.model[path].expired(self.now)]
-        query = {"prefix": self.prefix}
-        page = self.running.run(self.house.get(self.base, query=query)).json
         paths = [item["path"].removeprefix(self.prefix) for item in page["secrets"]]
         assert paths == shown
         assert page["total_count"] == len(shown)
         for path in living:
             secret = self.model[path]
-            items = self.call("GET", f"{path}/versions").json["versions"]
+            items = seen[f"{self.at(path)}/versions"].json["versions"]
             assert [(item["version"], item["readable_until"]) for item in items] == [
                 (number, instant_or_none(secret.versions[number].until))
                 for number in sorted(secret.versions, reverse=True)
             ]
-            assert self.metadata(path) == self.facts(path)
+            told = seen[self.at(path, "metadata/")].json
+            assert told == self.facts(path, told)
 
     @invariant()
     def every_event_once(self) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from scaivault.clock import DAY, HOUR, MINUTE
+from scaivault.gate.sight import below
+from scaivault.secrets import selection
 from tests.support.house import Answer, House
 from tests.support.rights import SCOPES, grant
 
@@ -260,6 +262,43 @@ async def test_a_count_is_never_an_old_one(house: House) -> None:
     assert await found(house) == ["b/x"]
     house.clock.advance(-2 * HOUR)
     assert await found(house) == ["b/x"]
+
+
+@pytest.mark.parametrize("few", [0, 1, 500])
+async def test_pages_are_the_same_whether_the_count_kept_their_paths(
+    house: House, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(selection, "_FEW", few)
+    for path in ("a/1", "a/2", "b/x", "b/y", "c/x", "c/z", "d/x"):
+        await house.put(path, metadata={"tags": ["t"]})
+    await house.delete("c/x")
+    token = await house.client("app", SCOPES)
+    grant(house, ("a/**", {"list"}), ("*/x", {"list"}))
+    for query in ({}, {"tag": "t"}, {"include_deleted": "true"}):
+        for _ in range(2):
+            seen: list[str] = []
+            page = (await listed(house, token, limit=2, **query)).json
+            while page["has_more"]:
+                seen += [item["path"] for item in page["secrets"]]
+                page = (await listed(house, token, cursor=page["cursor"])).json
+            seen += [item["path"] for item in page["secrets"]]
+            deleted = ["c/x"] if "include_deleted" in query else []
+            assert seen == ["a/1", "a/2", "b/x", *deleted, "d/x"]
+            assert page["total_count"] == len(seen)
+
+
+async def test_what_is_gone_since_the_count_leaves_its_place_to_the_next(house: House) -> None:
+    for path in ("a", "b", "c", "d"):
+        await house.put(path)
+    await house.delete("b")
+    wide = (below("", whole=False),)
+    few = ("a", "b", "c", "d")
+    rows = await house.vault.gate.ask(
+        lambda db: selection.Selection().page(
+            db, house.made["tenant_id"], wide, lambda _: True, few, house.clock.now(), 2
+        )
+    )
+    assert [row[0] for row in rows] == ["a", "c"]
 
 
 async def test_a_clock_that_went_back_counts_what_is_live_again(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -124,6 +125,19 @@ async def test_the_size_is_that_of_compact_json(house: House, extra: int, status
     if status == 413:
         assert answer.code == "payload_too_large"
         assert answer.details == {"limit_bytes": 65536, "field": "metadata"}
+
+
+@pytest.mark.parametrize(("extra", "status"), [("", 201), ("x", 413)])
+async def test_escapes_do_not_count(house: House, extra: str, status: int) -> None:
+    """``json.dumps`` spells what is not ASCII with escapes; the value is as long as before."""
+    filling = "\N{EURO SIGN}" * ((64 * 1024 - 8) // 3) + "xx" + extra
+    answer = await put_raw(house, json.dumps({"a": filling}).encode())
+    assert answer.status == status, answer.body
+    if status == 413:
+        assert answer.details == {"limit_bytes": 65536, "field": "metadata"}
+    else:
+        told = (await house.get(f"/v1/secrets/metadata/{PATH}")).json
+        assert told["metadata"] == {"a": filling}
 
 
 async def test_metadata_never_tells_the_value(house: House) -> None:

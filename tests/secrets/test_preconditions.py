@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scaivault.errors import Refusal
 from scaivault.secrets.model import Wanted, check_version, wanted
 from tests.support.house import House
 from tests.support.rights import SCOPES
@@ -123,3 +124,18 @@ def test_the_decision_alone() -> None:
     assert wanted(None, None) == Wanted(None, False)
     check_version(None, Wanted(0, False))
     check_version(7, Wanted(7, True))
+
+
+@pytest.mark.parametrize(
+    ("current", "believed", "told"),
+    [
+        (3, Wanted(0, False), "the secret is at version 3 and none was expected"),
+        (3, Wanted(2, False), "the secret is at version 3 and version 2 was expected"),
+        (None, Wanted(2, True), "there is no secret and version 2 was expected"),
+        (None, Wanted(None, True), "there is no secret and one was expected"),
+    ],
+)
+def test_a_conflict_says_what_is_there(current: int | None, believed: Wanted, told: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        check_version(current, believed)
+    assert caught.value.message == told + "; read it again"

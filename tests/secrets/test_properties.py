@@ -82,6 +82,18 @@ def test_the_largest_value(tmp_path: Path, extra: int, status: int) -> None:
             assert text in running.run(house.read("a")).body
 
 
+@pytest.mark.parametrize(("extra", "status"), [(0, 201), (1, 413)])
+def test_the_largest_value_with_escapes(tmp_path: Path, extra: int, status: int) -> None:
+    """An escape counts as the character that it stands for."""
+    with running_house(tmp_path / "vault") as running:
+        escapes = rb"\u20ac" * 50_000  # 150 kB, sent as 300 kB
+        text = b'{"a":"' + escapes + b"x" * (512 * 1024 - 8 - 150_000 + extra) + b'"}'
+        sent = running.house.call("PUT", "/v1/secrets/a", raw=b'{"data":' + text + b"}")
+        assert running.run(sent).status == status
+        if status == 201:
+            assert text in running.run(running.house.read("a")).body
+
+
 NAMES = [f"p{n:02}" for n in range(24)]
 CHANGES = st.lists(st.tuples(st.booleans(), st.sampled_from(NAMES)), max_size=4)
 

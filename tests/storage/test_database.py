@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from scaivault.crypto.memory import Guarded
-from scaivault.storage.database import Database, StorageFailed, Unit
+from scaivault.storage.database import Database
+from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection, FileDamaged, open_file
+from scaivault.storage.units import Unit
 
 
 class Groups:

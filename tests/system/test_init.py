@@ -139,6 +139,8 @@ async def test_two_at_once(empty: House) -> None:
         (("127.0.0.1", 5), {"forwarded": "for=127.0.0.1"}),
         (("127.0.0.1", 5), {"x-forwarded-port": "443"}),
         (None, {"x-forwarded-host": "a"}),
+        (("127.0.0.1", 5), {"via": "1.1 proxy"}),
+        (("127.0.0.1", 5), {"x-real-ip": "127.0.0.1"}),
         # A page in the operator's browser, which sends whatever it likes from this host.
         (("127.0.0.1", 5), {"origin": "https://evil.example"}),
         (("127.0.0.1", 5), {"origin": "null"}),

@@ -172,3 +172,19 @@ async def test_who_may(house: House) -> None:
         assert code is None or answer.code == code
     row = (await house.rows(action="key_rotate", success=True))[-1]
     assert row["tenant_id"] == far.id
+
+
+async def test_every_table_with_data_keys_is_wrapped_anew_or_hangs_on_the_key_of_the_vault(
+    house: House,
+) -> None:
+    def sealed(db: Any) -> set[str]:
+        tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        return {
+            table
+            for (table,) in tables
+            if any(row[1] == "dek" for row in db.execute(f"PRAGMA table_info({table})"))
+        }
+
+    of_the_vault = {"signing_key", "kept_answer"}
+    known = {table.name for table in house.vault.keys.tables}
+    assert await house.vault.gate.ask(sealed) == known | of_the_vault

@@ -238,3 +238,22 @@ async def test_all_of_it_takes_a_super_admin(house: House) -> None:
     ):
         answer = await house.call(method, path, body, token=token)
         assert (answer.code, answer.details["required_role"]) == ("forbidden", "super_admin")
+
+
+async def test_why_a_slot_did_not_open_by_itself_is_told_until_it_does(
+    house: House, tmp_path: Path
+) -> None:
+    path = tmp_path / "slot.key"
+    made = (await add(house, type="keyfile", params={"path": str(path), "create": True})).json
+    away = path.rename(tmp_path / "away")
+    await house.restart()
+    assert await house.app.system.auto_unseal() is False
+    await house.unseal()
+    known = {slot["id"]: slot["last_error"] for slot in await listed(house)}
+    assert known[first(house)] is None
+    assert "key file" in known[made["id"]]
+    assert str(tmp_path) not in known[made["id"]]
+    away.rename(path)
+    await house.restart()
+    assert await house.app.system.auto_unseal() is True
+    assert [slot["last_error"] for slot in await listed(house)] == [None, None]

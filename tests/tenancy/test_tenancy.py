@@ -92,7 +92,7 @@ async def test_a_refused_crossing_is_ledgered(house: House, places: Places) -> N
     await by_prefix(house, places.near, token)
     (row,) = await house.rows(success=False)
     assert row["extra_data"]["error_code"] == "tenant_access_denied"
-    assert (row["tenant_id"], row["actor_tenant_id"]) == (None, places.own)
+    assert (row["tenant_id"], row["actor_tenant_id"]) == (places.near, places.own)
     assert row["action"] == "list"
 
 

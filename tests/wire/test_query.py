@@ -112,6 +112,14 @@ def test_integers_out_of_range(text: str) -> None:
     assert fields(f"limit={text}", path="p", tenant="t") == {"limit": "must be 1 to 200"}
 
 
+class Head(Struct):
+    expect: Annotated[str, Meta(pattern="^[0-9]+:[0-9a-f]+$", description="SEQ:HASH")] | None = None
+
+
+def test_a_form_is_told_where_the_field_may_be_left_out() -> None:
+    assert fields("expect=foo", Head) == {"expect": "must be SEQ:HASH"}
+
+
 def test_items_out_of_range() -> None:
     assert fields("version=0", path="p", tenant="t") == {"version": "each must be at least 1"}
 

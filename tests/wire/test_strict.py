@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scaivault.errors import Refusal
-from scaivault.wire.strict import MAX_DEPTH, check
+from scaivault.wire.strict import MAX_DEPTH, check, size
 
 MIB = 1 << 20
 
@@ -202,6 +202,22 @@ def test_values_survive(value: Any, indent: int | str | None, ascii_only: bool) 
     assert check(expected) == expected
 
 
+@given(values, st.booleans())
+@example(["\x01\x02", '\\"', "", "\N{EURO SIGN}\U0001f600", "\x7f/\n"], True)
+def test_the_size_is_that_of_the_plainest_spelling(value: Any, ascii_only: bool) -> None:
+    plain = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        expected = len(plain.encode())
+    except UnicodeEncodeError:
+        return
+    spelled = json.dumps(value, separators=(",", ":"), ensure_ascii=ascii_only)
+    assert size(check(spelled.encode())) == expected
+
+
+def test_the_size_does_not_count_escapes_that_need_not_be() -> None:
+    assert size(rb'{"\u0061":"\/\u000a\u0001"}') == len(rb'{"a":"/\n\u0001"}')
+
+
 @given(st.dictionaries(st.text(), values, min_size=1, max_size=5), st.data())
 def test_a_repeated_key_is_found_at_every_level(members: dict[str, Any], data: Any) -> None:
     key = data.draw(st.sampled_from(sorted(members)))
@@ -274,3 +290,17 @@ def _plainly_json(body: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"data":{"pass\xc3\xa9":hunter}}', "line 1, column 18"),
+        (b'\n {"data":\n  {"a" 1}}', "line 3, column 8"),
+        (b"  ", "line 1, column 1"),
+    ],
+)
+def test_a_slip_is_placed_and_not_quoted(body: bytes, place: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        check(body)
+    assert caught.value.message == f"the body is not valid JSON ({place})"

@@ -11,7 +11,7 @@ import pytest
 from scaivault.clock import DAY, HOUR, MINUTE, SECOND, instant
 from scaivault.errors import Refusal
 from scaivault.identity import tokens_store
-from scaivault.storage.database import StorageFailed
+from scaivault.storage.failures import StorageFailed
 from scaivault.worker.jobs import Job
 from scaivault.worker.loop import Worker
 from tests.support.house import House

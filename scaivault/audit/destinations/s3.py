@@ -78,6 +78,7 @@ class _Bucket:
     async def _in_parts(
         self, where: dict[str, str], first: bytes, rest: AsyncIterator[tuple[bytes, bool]]
     ) -> None:
+        await self._drop_left(where)
         started = await self._api.create_multipart_upload(**where)
         upload = {**where, "UploadId": started["UploadId"]}
         try:
@@ -90,6 +91,15 @@ class _Bucket:
             with contextlib.suppress(Exception):
                 await self._api.abort_multipart_upload(**upload)
             raise
+
+    async def _drop_left(self, where: dict[str, str]) -> None:
+        """What a try left that was killed: nobody else would end it. Not every key may list."""
+        bucket, name = where["Bucket"], where["Key"]
+        with contextlib.suppress(Exception):
+            found = await self._api.list_multipart_uploads(Bucket=bucket, Prefix=name)
+            for upload in found.get("Uploads", []):
+                if upload["Key"] == name:
+                    await self._api.abort_multipart_upload(**where, UploadId=upload["UploadId"])
 
     async def _part(self, upload: dict[str, str], number: int, piece: bytes) -> dict[str, Any]:
         answer = await self._api.upload_part(**upload, PartNumber=number, Body=piece)

@@ -54,14 +54,21 @@ def copy(src: str, dst: str, force: bool, partner: bool) -> None:
     vault = current.vault()
     secrets = vault.secrets(partner)
     found = vault.ask(secrets.read, src).body
-    answer = vault.ask(
-        secrets.write,
-        dst,
-        found["data"],
-        secret_type=found["secret_type"],
-        metadata=found["metadata"] or None,
-        cas=None if force else 0,
-    )
+    from scaivault_sdk.errors import VersionConflictError
+
+    try:
+        answer = vault.ask(
+            secrets.write,
+            dst,
+            found["data"],
+            secret_type=found["secret_type"],
+            metadata=found["metadata"] or None,
+            cas=None if force else 0,
+        )
+    except VersionConflictError:
+        if not current.json:
+            current.note(f"{dst} is there already; --force makes a new version of it")
+        raise
     current.show(answer, row_table(answer.body, "path", "version", "created"))
 
 

@@ -1,8 +1,9 @@
 -- The index of the ledger: a projection that lags behind it ("audit_index" in projection), filled
--- for 4096 rows at a time. A segment holds rows number * 4096 + 1 to (number + 1) * 4096.
+-- for 4096 rows at a time. A segment holds rows number * 4096 + 1 to (number + 1) * 4096; entries:
+-- how many rows of audit_term it has, of all owners.
 CREATE TABLE audit_segment (
     number INTEGER PRIMARY KEY, first_at TEXT NOT NULL, last_at TEXT NOT NULL,
-    first_request TEXT NOT NULL, last_request TEXT NOT NULL
+    first_request TEXT NOT NULL, last_request TEXT NOT NULL, entries INTEGER NOT NULL
 ) STRICT;
 
 -- Which rows of a segment say ``value`` of ``kind`` (audit/terms.py) among those that ``owner_id``
