@@ -75,7 +75,8 @@ async def test_a_key(sealed: House, tmp_path: Path) -> None:
 
 async def test_every_wrong_credential_gets_the_same_answer(sealed: House) -> None:
     slots = [slot["id"] for slot in sealed.made["slots"]]
-    foreign, share = codes.share("slot_" + "0" * 14 + slots[1][-6:], 1, bytes(32)), shares(sealed)[0]
+    foreign = codes.share("slot_" + "0" * 14 + slots[1][-6:], 1, bytes(32))
+    share = shares(sealed)[0]
     wrong: list[dict[str, Any]] = [
         {"passphrase": PASSPHRASE + " "},
         {"passphrase": "short"},
