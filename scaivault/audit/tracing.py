@@ -13,19 +13,11 @@ from scaivault.audit.lines import Gap, Line, record_of
 from scaivault.crypto import digest, signing
 from scaivault.errors import invalid
 from scaivault.gate.ledger import canonical
-from scaivault.wire.audit import ChainHead, ChainReport, LastCheckpoint
+from scaivault.wire.audit import ChainHead, ChainReport, Checkpoint, LastCheckpoint
 
 
-class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A checkpoint as it stands in files."""
-
-    vault_id: str
-    seq: int
-    hash: str
-    timestamp: str
-    prev_seq: int
-    key_id: str
-    signature: str
+class Point(Checkpoint, forbid_unknown_fields=True):
+    """A checkpoint as it stands in files: as the API tells it, and nothing else."""
 
     def genuine(self, key: bytes) -> bool:
         """Whether the key of these 32 bytes signed it."""

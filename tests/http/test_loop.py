@@ -25,9 +25,15 @@ def test_a_handshake_that_does_not_come_closes_the_connection() -> None:
 
 
 def test_without_tls_nothing_is_set() -> None:
-    async def opened() -> None:
+    """The bound of a handshake, given without TLS, would be refused."""
+
+    async def opened() -> bool:
         loop = asyncio.get_running_loop()
-        (await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)).close()
+        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+        try:
+            return server.is_serving()
+        finally:
+            server.close()
 
     with asyncio.Runner(loop_factory=lambda: Loop(0.05)) as runner:
-        runner.run(opened())
+        assert runner.run(opened())
