@@ -1,0 +1,2 @@
+-- Whom tokens of foreign issuers may be exchanged for.
+SELECT 1;

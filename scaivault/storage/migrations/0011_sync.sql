@@ -1,0 +1,2 @@
+-- What outside directories told.
+SELECT 1;
