@@ -12,7 +12,7 @@ from scaivault.gate.caller import RANK, Caller, Principal
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import groups_store, store
 from scaivault.identity.groups_store import Group
-from scaivault.identity.model import Account, Subject
+from scaivault.identity.model import LOCAL, Account, Subject
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 
@@ -34,6 +34,17 @@ def check_rank(principal: Principal, who: Subject) -> None:
             "forbidden",
             "this identity ranks above you",
             required_role=max(who.roles, key=lambda role: RANK[role]),
+        )
+
+
+def check_local(issuer: str) -> None:
+    """``forbidden`` for an object that an outside issuer keeps (its name): what is changed here
+    would not last beyond the issuer's next word."""
+    if issuer != LOCAL:
+        raise Refusal(
+            "forbidden",
+            f"the issuer {issuer} keeps this object; change it there",
+            reason="externally_managed",
         )
 
 
