@@ -28,7 +28,10 @@ from scaivault.wire.addresses import parse_address
 CATEGORIES: Final[dict[str, int]] = RateLimits().per_minute()
 """Every category with its default, in tokens per minute."""
 
-BY_ADDRESS: Final = frozenset(("auth_grant", "unseal", "auth_failed"))
+FAILED: Final = "auth_failed"
+"""The category of failed authentications: of these requests each takes one token, no other does."""
+
+BY_ADDRESS: Final = frozenset(("auth_grant", "unseal", FAILED))
 """Categories that are counted per client address; all others per identity."""
 
 MAX_LIMIT: Final = 1_000_000_000
@@ -130,14 +133,6 @@ class Limits:
         self._full.move_to_end(pair)
         if next(iter(self._full.values())) <= now:
             self._forget(now)
-        return self._allowance(cost, full - now)
-
-    def require(self, key: str, category: str, n: int = 1) -> Allowance | None:
-        """Raise ``RateLimited`` unless ``n`` tokens are there; takes none of them."""
-        cost = self._costs[category]
-        if cost is None:
-            return None
-        now, full = self._demand((category, key), cost, n)
         return self._allowance(cost, full - now)
 
     def give_back(self, key: str, category: str, n: int = 1) -> Allowance | None:

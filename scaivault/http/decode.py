@@ -19,9 +19,6 @@ from scaivault.wire.query import parse_query, query
 
 _JSON: Final = b"application/json"
 _FORM: Final = b"application/x-www-form-urlencoded"
-# A body of 1 MiB takes up to 0.4 s to look at: too much from callers whom nobody knows, and
-# nothing that he may send comes near this.
-_OPEN_MOST: Final = 64 * 1024
 _HEADERS: Final = {"if_match": b"if-match", "if_none_match": b"if-none-match"}
 
 
@@ -68,7 +65,7 @@ class Decoder:
         return query(type_, parse_query(request.query), **given), body
 
     async def _body(self, request: Request, route: Route, type_: Any) -> tuple[bytes, Any]:
-        limit = min(self._limit, _OPEN_MOST) if route.open else self._limit
+        limit = min(self._limit, route.most) if route.open else self._limit
         raw = await request.body(limit)
         kind = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
         if route.form and kind == _FORM:

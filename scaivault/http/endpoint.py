@@ -16,7 +16,15 @@ from scaivault.crypto.memory import Wiped
 from scaivault.errors import Refusal
 from scaivault.gate.caller import RANK, Caller
 from scaivault.gate.gate import Act, unavailable
-from scaivault.gate.limits import Allowance, Limits, Quiet, RateLimited, address_key, bucket
+from scaivault.gate.limits import (
+    FAILED,
+    Allowance,
+    Limits,
+    Quiet,
+    RateLimited,
+    address_key,
+    bucket,
+)
 from scaivault.gate.once import Once, Replay
 from scaivault.gate.paths import path_from_target
 from scaivault.http import answers
@@ -162,18 +170,16 @@ class Endpoint:
 
     async def _authenticate(self, request: Request, caller: Caller) -> None:
         vault = self._open_vault()
-        address = address_key(caller.source_ip)
         try:
-            self.limits.require(address, "auth_failed")
             caller.principal = await vault.authentication.authenticate(bearer(request), caller.now)
         except Refusal as refusal:
-            if refusal.status == 401:
-                self.limits.take(address, "auth_failed")
+            if refusal.status == 401:  # only then: strangers lock out nobody behind their address
+                self.limits.take(address_key(caller.source_ip), FAILED)
             raise
 
     def _limit(self, caller: Caller, route: Route, exchange: _Exchange) -> None:
         category = route.category
-        if category is not None:
+        if category is not None and category != FAILED:
             exchange.allowance = self.limits.take(bucket(caller, category), category)
 
     def _resolve(self, request: Request, caller: Caller, match: Match) -> None:
@@ -237,6 +243,7 @@ class Endpoint:
 
     async def _refused(self, request: Request, exchange: _Exchange, refusal: Refusal) -> Answer:
         caller, route = exchange.caller, exchange.route
+        refusal = self._counted(caller, route, refusal)
         if isinstance(refusal, RateLimited):
             exchange.allowance = refusal.allowance
         try:
@@ -250,6 +257,16 @@ class Endpoint:
         exchange.code = refusal.code
         told = answers.refused_grant if route is not None and route.oauth else answers.refused
         return told(refusal, caller.request_id if caller is not None else "")
+
+    def _counted(self, caller: Caller | None, route: Route | None, refusal: Refusal) -> Refusal:
+        """Of a route that takes signed bodies, what fails is counted, and nothing else."""
+        if caller is None or route is None or route.category != FAILED or refusal.status != 401:
+            return refusal
+        try:
+            self.limits.take(address_key(caller.source_ip), FAILED)
+        except RateLimited as limited:
+            return limited
+        return refusal
 
     async def _record(
         self, exchange: _Exchange, caller: Caller, route: Route, refusal: Refusal

@@ -157,7 +157,7 @@ class TestTake:
         clock.advance(1)
         assert limits.take(INES, "audit_export") == Allowance(5, 3, NOW_S + 24)
         clock.advance(HOUR)
-        assert limits.require(INES, "audit_export") == Allowance(5, 5, NOW_S + 3601)
+        assert limits.take(INES, "audit_export") == Allowance(5, 4, NOW_S + 3613)
 
     def test_identities_and_categories_have_their_own(self, limits: Limits) -> None:
         drain(limits, INES, "pki_admin")
@@ -186,23 +186,12 @@ class TestTake:
         limits.take(INES, "pki_admin", 7)
 
     def test_an_unknown_category_is_a_defect_and_no_licence(self, limits: Limits) -> None:
-        for call in (limits.take, limits.require, limits.give_back):
+        for call in (limits.take, limits.give_back):
             with pytest.raises(KeyError):
                 call(INES, "lease_quota")
 
 
-class TestRequireAndGiveBack:
-    def test_require_takes_nothing(self, limits: Limits) -> None:
-        for _ in range(200):
-            assert limits.require(INES, "batch_read", 100) == Allowance(100, 100, NOW_S)
-        assert len(limits) == 0
-
-    def test_require_refuses_as_take_does(self, limits: Limits) -> None:
-        drain(limits, INES, "auth_failed")
-        with pytest.raises(RateLimited) as caught:
-            limits.require(INES, "auth_failed")
-        assert caught.value.details == refused(limits, INES, "auth_failed").details
-
+class TestGiveBack:
     def test_a_batch_pays_for_what_it_returns(self, limits: Limits) -> None:
         limits.take(INES, "secrets_read", 900)
         limits.take(INES, "secrets_read", 100)
@@ -231,7 +220,6 @@ class TestConfigure:
     def test_zero_is_unlimited(self, clock: FakeClock) -> None:
         limits = Limits(clock, {"secrets_read": 0})
         assert limits.take(INES, "secrets_read", 10**6) is None
-        assert limits.require(INES, "secrets_read") is None
         assert limits.give_back(INES, "secrets_read") is None
         assert len(limits) == 0
         drain(limits, INES, "audit_export")
