@@ -148,7 +148,7 @@ class Health:
             worker=self._worker(vault),
             backup=wire.BackupCheck(None, None),
             clock=self._clock(facts),
-            issuers=[],
+            issuers=vault.foreign.health(clock.now()),
             engines=[],
             federation=[],
         )
@@ -184,6 +184,7 @@ class Health:
             checks.encryption.status,
             checks.s3.status,
             checks.clock.status,
+            *("ok" if issuer.status == "ok" else "warn" for issuer in checks.issuers),
             "warn" if checks.worker.paused or checks.worker.lag_seconds > _LAGGING else "ok",
         ]
         return max((_WORST.get(status, "unhealthy") for status in statuses), key=_ORDER.index)

@@ -374,6 +374,16 @@ class ClockCheck(Struct):
     status: str
 
 
+class IssuerCheck(Struct):
+    """An outside issuer of tokens; ``ok`` too while nobody came with a token of its."""
+
+    name: str
+    type: str
+    status: str
+    keys: int
+    last_fetched_at: str | None
+
+
 class Checks(Struct):
     """All of them; the lists are empty where nothing of that kind is set up."""
 
@@ -386,7 +396,7 @@ class Checks(Struct):
     worker: WorkerCheck
     backup: BackupCheck
     clock: ClockCheck
-    issuers: list[dict[str, Any]]
+    issuers: list[IssuerCheck]
     engines: list[dict[str, Any]]
     federation: list[dict[str, Any]]
 

@@ -27,6 +27,9 @@ class Issuers:
     def __init__(self, configured: Iterable[Settings], skew: int) -> None:
         listed = tuple(configured)
         self._skew: Final = skew
+        self.listed: Final = listed
+        # By the issuer's name. A pattern has one for each tenant that came, at most.
+        self.sources: Final[dict[str, set[Source]]] = {one.name: set() for one in listed}
         self._exact: Final = {one.issuer: one for one in listed if PLACEHOLDER not in one.issuer}
         self._patterns: Final = tuple(one for one in listed if PLACEHOLDER in one.issuer)
 
@@ -47,5 +50,6 @@ class Issuers:
         url = settings.jwks_url
         # One key set for all tenants is fetched once; else each tenant's issuer tells its own.
         source = Source(settings.issuer if url else issuer, url, ca_file=settings.ca_file)
+        self.sources[settings.name].add(source)
         accepted = Accepted(issuer, settings.algorithms, settings.audience, self._skew)
         return Found(settings, source, accepted)

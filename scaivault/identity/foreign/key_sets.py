@@ -53,6 +53,15 @@ class Unreachable(Exception):
     """No key set came; the message says why, without a word of what did come."""
 
 
+class Fetched(NamedTuple):
+    """How fetching from a source went: ``ok``, ``warn`` (the last set is still used) or
+    ``error``; keys held; microseconds since they came, ``None`` for never."""
+
+    status: str
+    keys: int
+    age: int | None
+
+
 class _Held:
     """What is known of a source. Times are of the monotonic clock; ``None``: never."""
 
@@ -115,6 +124,16 @@ class KeySets:
         }
         done = await asyncio.gather(*(self._again(*entry) for entry in self._held.items()))
         return done.count(False)
+
+    def fetched(self, source: Source) -> Fetched | None:
+        """How it went last; ``None`` for a source that nobody asked for."""
+        held = self._held.get(source)
+        if held is None or held.tried is None:
+            return None
+        if held.fetched is None:
+            return Fetched("error", 0, None)
+        age = (self._monotonic() - held.fetched) // 1000
+        return Fetched("ok" if held.failed is None else "warn", len(held.keys), age)
 
     # -- one source ----------------------------------------------------------------------------
 

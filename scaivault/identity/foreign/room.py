@@ -8,8 +8,9 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from scaivault.clock import MINUTE, SECOND
+from scaivault.clock import MINUTE, SECOND, instant
 from scaivault.config.identity import Identity as Settings
+from scaivault.config.identity import Issuer
 from scaivault.errors import Refusal
 from scaivault.gate.caller import Principal
 from scaivault.gate.gate import Gate
@@ -26,8 +27,10 @@ from scaivault.identity.model import Subject
 from scaivault.ids import digits
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
+from scaivault.wire import system as wire
 
 _SUBJECT_SHOWN: Final = 256
+_WORSE: Final = ("ok", "warn", "error")
 
 
 class _Asked(NamedTuple):
@@ -81,6 +84,22 @@ class Foreign:
             refusal.notes.update(notes)
             raise
         return principal, min(principal.expires_at + self._skew, now + self._remembered)
+
+    def health(self, now: int) -> list[wire.IssuerCheck]:
+        """Of each issuer, how fetching its keys went; of a pattern, where it went worst."""
+        return [self._health(one, now) for one in self._issuers.listed]
+
+    def _health(self, issuer: Issuer, now: int) -> wire.IssuerCheck:
+        seen = [self._key_sets.fetched(source) for source in self._issuers.sources[issuer.name]]
+        told = [one for one in seen if one is not None]
+        ages = [one.age for one in told if one.age is not None]
+        return wire.IssuerCheck(
+            issuer.name,
+            issuer.type,
+            max((one.status for one in told), key=_WORSE.index, default="ok"),
+            sum(one.keys for one in told),
+            instant(now - max(ages)) if ages else None,
+        )
 
     def revoke(self, tx: Transaction, principal: Principal) -> None:
         """End a token before its time."""
