@@ -17,7 +17,10 @@ _PAGE_SIZE = 50  # the server's, where none is asked for
 
 
 class Caller(Protocol):
-    """What a namespace needs of its client."""
+    """What a namespace needs of its client: for whom it acts, and calls."""
+
+    tenant_id: str | None
+    partner_id: str | None
 
     def send(self, call: Call) -> Answer:
         """The answer, in the client's tenant."""

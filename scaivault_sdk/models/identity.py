@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from scaivault_sdk.models.base import Model
 
@@ -59,6 +60,161 @@ class TokenInfo(Model):
     mfa_verified_at: datetime | None = None
     revoked_at: datetime | None = None
     status: str | None = None
+
+
+@dataclass(frozen=True)
+class NewToken(TokenInfo):
+    """A token that was just made. ``token`` is told once, and not in a repr; None when the answer
+    to the first attempt was lost: revoke it and make another."""
+
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class AccessToken(Model):
+    """What an exchange gave: a token for ``expires_in`` seconds, not in a repr."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
+    scope: str = ""
+    token_type: str = "Bearer"
+    issued_token_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Introspection(Model):
+    """What somebody else's token is worth; of one that is worth nothing only ``active`` is
+    told."""
+
+    active: bool
+    identity_id: str | None = None
+    identity_type: str | None = None
+    tenant_id: str | None = None
+    scopes: list[str] = field(default_factory=list)
+    expires_at: datetime | None = None
+    issued_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class TotpEnrolment(Model):
+    """A second factor to be: ``secret`` (base32) and ``otpauth_uri`` (for a QR code) are told
+    once, and not in a repr."""
+
+    secret: str = field(repr=False)
+    otpauth_uri: str = field(repr=False)
+    confirmed: bool = False
+
+
+@dataclass(frozen=True)
+class MfaVerification(Model):
+    """When the token in use got its second factor."""
+
+    mfa_verified_at: datetime
+
+
+@dataclass(frozen=True)
+class Partner(Model):
+    """An organisation with tenants of its own."""
+
+    id: str
+    name: str
+    slug: str | None = None
+    region: str | None = None
+    status: str | None = None
+    last_synced_at: datetime | None = None
+    issuer: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Tenant(Model):
+    """What has its own identities, secrets and key."""
+
+    id: str
+    name: str
+    partner_id: str | None = None
+    slug: str | None = None
+    status: str | None = None
+    issuer: str | None = None
+    last_synced_at: datetime | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class User(Model):
+    """A person. ``groups`` are record ids."""
+
+    id: str
+    email: str
+    identity_id: str | None = None
+    tenant_id: str | None = None
+    display_name: str | None = None
+    status: str | None = None
+    mfa_enabled: bool | None = None
+    groups: list[str] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
+    issuer: str | None = None
+    last_seen_at: datetime | None = None
+    last_synced_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Trust(Model):
+    """Whose tokens of another issuer are exchanged for a service account's, and for what."""
+
+    id: str
+    name: str
+    issuer: str
+    subject: str
+    identity: str
+    max_scopes: list[str] = field(default_factory=list)
+    max_ttl: str | None = None
+    jwks_url: str | None = None
+    jwks: dict[str, Any] | None = None
+    algorithms: list[str] = field(default_factory=list)
+    audience: list[str] = field(default_factory=list)
+    claims_equal: dict[str, Any] = field(default_factory=dict)
+    allowed_paths: list[str] | None = None
+    single_use: bool | None = None
+    token_review: dict[str, Any] | None = None
+    is_active: bool = True
+    tenant_id: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class SyncRun(Model):
+    """A run that fetches identities from where they are kept."""
+
+    sync_id: str
+    status: str
+    started_at: datetime
+    trigger: str | None = None
+    partner_id: str | None = None
+    tenant_id: str | None = None
+    completed_at: datetime | None = None
+    created: int | None = None
+    updated: int | None = None
+    suspended: int | None = None
+    skipped: list[Any] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class AccessRevocation(Model):
+    """What an identity lost at one blow. Whatever was issued to it before ``revoked_before`` is
+    worth nothing any more."""
+
+    identity_id: str
+    revoked_before: datetime
+    tokens_revoked: int = 0
+    credentials_revoked: int = 0
+    trusts_disabled: int = 0
+    subscriptions_disabled: int = 0
+    leases_revoked: int = 0
+    leases_pending: int = 0
 
 
 @dataclass(frozen=True)

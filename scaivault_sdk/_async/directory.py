@@ -1,0 +1,51 @@
+"""What ``client.identity`` looks up: whose an id is, which roles there are, when was synced."""
+
+from __future__ import annotations
+
+from scaivault_sdk._async.base import Namespace
+from scaivault_sdk._async.pages import Page
+from scaivault_sdk._calls import Call, segment
+from scaivault_sdk.errors import TransportError
+from scaivault_sdk.models.base import models_of
+from scaivault_sdk.models.identity import AdminRole, Identity, SyncRun
+
+BASE = "/v1/identity"
+
+
+class Directory(Namespace):
+    """Look-ups, and the ground of the other parts."""
+
+    async def _tenant(self, tenant_id: str | None) -> str:
+        """The tenant named, or the client's, or the token's own."""
+        tenant_id = tenant_id or self._caller.tenant_id
+        if tenant_id is None:
+            body = await self._get("/v1/auth/whoami")
+            tenant_id = body.get("tenant_id")
+            if not isinstance(tenant_id, str):
+                raise TransportError("the token belongs to no tenant; give a tenant_id")
+        return f"{BASE}/tenants/{segment(tenant_id, 'tenant_id')}"
+
+    async def resolve(self, identity_type: str, identity_id: str) -> Identity:
+        """What an id stands for. ``identity_type``: ``user``, ``service_account``, ``group``."""
+        where = f"{BASE}/resolve/{segment(identity_type)}/{segment(identity_id)}"
+        return Identity.from_wire(await self._get(where))
+
+    async def roles(self) -> list[AdminRole]:
+        """The admin roles there are, from the lowest."""
+        body = await self._get(f"{BASE}/roles")
+        return models_of(AdminRole, body.get("roles"))
+
+    async def sync(self, partner_id: str | None = None, tenant_id: str | None = None) -> SyncRun:
+        """Fetch identities anew from where they are kept: of a tenant, of a partner (by default
+        the client's), or all that the caller may see. It goes on by itself, ``sync_history`` tells
+        how it ended; while one runs for the same, that one is answered."""
+        query = {"partner_id": partner_id or self._caller.partner_id, "tenant_id": tenant_id}
+        answer = await self._caller.send(Call("POST", f"{BASE}/sync", query))
+        return SyncRun.from_wire(answer.body)
+
+    async def sync_history(
+        self, *, page: int | None = None, page_size: int | None = None
+    ) -> Page[SyncRun]:
+        """A page of runs, newest first."""
+        query = {"page": page, "page_size": page_size}
+        return await self._numbered(f"{BASE}/sync/history", "history", SyncRun.from_wire, query)
