@@ -11,8 +11,8 @@ from scaivault_sdk._settings import Address, origin_of
 from scaivault_sdk.errors import ConfigurationError, TransportError
 
 
-def token_call(form: Mapping[str, str], address: Address, config: Any = None) -> Call:
-    """The token request.
+def token_call(address: Address, config: Any = None) -> Call:
+    """The token request, without its form.
 
     Without ``config``, ``address`` is the endpoint that the caller named. With it, ``address`` is
     the client's own and ``config`` the answer of ``GET /v1/auth/config``, which is not trusted
@@ -25,9 +25,7 @@ def token_call(form: Mapping[str, str], address: Address, config: Any = None) ->
        ``token_endpoint``.
     """
     if config is None:
-        return Call(
-            "POST", "(token endpoint)", form=form, open=True, changes=False, url=address.base
-        )
+        return Call("POST", "(token endpoint)", open=True, changes=False, url=address.base)
     endpoint = config.get("token_endpoint") if isinstance(config, Mapping) else None
     if not isinstance(endpoint, str):
         raise TransportError("GET /v1/auth/config names no token_endpoint; is this ScaiVault?")
@@ -40,7 +38,7 @@ def token_call(form: Mapping[str, str], address: Address, config: Any = None) ->
             f"the vault names a token endpoint on another host, {endpoint}; "
             "pass it as token_endpoint if your client secret may go there"
         )
-    return Call("POST", _known(path), form=form, open=True, changes=False)
+    return Call("POST", _known(path), open=True, changes=False)
 
 
 def _own_origin(config: Mapping[str, Any]) -> tuple[str, str, int] | None:

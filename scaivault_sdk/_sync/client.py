@@ -42,8 +42,9 @@ class SyncScaiVaultClient:
 
     Credentials: ``token``; or ``client_id`` with ``client_secret``, exchanged at the vault's token
     endpoint (``token_endpoint`` overrides it) for the scopes in ``scope``; or ``token_provider``,
-    a function that gives a token and is asked for each call. Without any, only what is open to
-    everybody answers.
+    a function that gives a token and is asked for each call. ``client_secret`` may be a function
+    too, asked for each exchange, so that a program goes on while its secret is replaced. Without
+    any, only what is open to everybody answers.
 
     ``tenant_id``: act in this tenant instead of the token's own. ``partner_id``: refuse to act in
     a tenant of another partner. ``ca_file``: PEM file of the CA to trust; ``client_cert``: PEM
@@ -59,7 +60,7 @@ class SyncScaiVaultClient:
         *,
         token: str | None = None,
         client_id: str | None = None,
-        client_secret: str | None = None,
+        client_secret: str | Callable[[], Any] | None = None,
         token_provider: Callable[[], Any] | None = None,
         scope: Sequence[str] | None = None,
         token_endpoint: str | None = None,

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from scaivault_sdk._settings import Address, tls_context
-from scaivault_sdk._sync.tokens import ExchangedToken, ProvidedToken, StaticToken
+from scaivault_sdk._sync.tokens import ExchangedToken, ProvidedToken, Secret, StaticToken
 from scaivault_sdk._sync.transport import Tokens
 from scaivault_sdk._version import USER_AGENT
 from scaivault_sdk.errors import ConfigurationError
@@ -49,7 +49,7 @@ def token_source(
     token: str | None,
     provider: Callable[[], Any] | None,
     client_id: str | None,
-    client_secret: str | None,
+    client_secret: Secret | None,
     scope: Sequence[str] | None,
     address: Address,
     endpoint: Address | None,
@@ -65,11 +65,7 @@ def token_source(
         return StaticToken(token)
     if not client_secret:
         raise ConfigurationError("client_id needs client_secret")
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": client_id,
-        "client_secret": client_secret,
-    }
+    form = {"grant_type": "client_credentials", "client_id": client_id}
     if scope:
         form["scope"] = scope if isinstance(scope, str) else " ".join(scope)
-    return ExchangedToken(form, address, endpoint)
+    return ExchangedToken(form, client_secret, address, endpoint)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,9 @@ from scaivault_sdk.errors import (
 _RENEW_AT = 0.8  # of a token's life
 
 
+Secret = str | Callable[[], Any]
+
+
 class StaticToken:
     """One token, or none, for the client's whole life."""
 
@@ -30,7 +34,7 @@ class StaticToken:
     def token(self, transport: Transport, retries: Retries) -> str | None:
         return self._token
 
-    def renew(self, transport: Transport, retries: Retries, token: str) -> bool:
+    def renew(self, transport: Transport, retries: Retries, token: str, *, expired: bool) -> bool:
         return False
 
 
@@ -46,7 +50,7 @@ class ProvidedToken:
             raise ConfigurationError("token_provider must give a token as text")
         return checked_header(token, "the token of token_provider")
 
-    def renew(self, transport: Transport, retries: Retries, token: str) -> bool:
+    def renew(self, transport: Transport, retries: Retries, token: str, *, expired: bool) -> bool:
         return self.token(transport, retries) != token
 
 
@@ -55,14 +59,24 @@ class ExchangedToken:
 
     ``endpoint`` None: learned from ``GET /v1/auth/config``, once. The secret goes to the client's
     own address, or to an endpoint that the caller named, and nowhere else: see ``token_call``.
+    ``secret`` may be a function, asked for each exchange: when the secret was replaced and the old
+    one deleted, the tokens of the old one are revoked, and the new one gives others.
     """
 
-    def __init__(self, form: Mapping[str, str], address: Address, endpoint: Address | None) -> None:
+    def __init__(
+        self,
+        form: Mapping[str, str],
+        secret: Secret,
+        address: Address,
+        endpoint: Address | None,
+    ) -> None:
         self._form = form
+        self._secret = secret
         self._address = address
-        self._call = token_call(form, endpoint) if endpoint is not None else None
+        self._call = token_call(endpoint) if endpoint is not None else None
         self._lock = lock()
         self._token: str | None = None
+        self._used = ""  # the secret behind the token
         self._renew_at = 0.0
         self._ends_at = 0.0
 
@@ -75,11 +89,22 @@ class ExchangedToken:
                 self._refresh(transport, retries)
             return self._token
 
-    def renew(self, transport: Transport, retries: Retries, token: str) -> bool:
+    def renew(self, transport: Transport, retries: Retries, token: str, *, expired: bool) -> bool:
         with self._lock:
-            if self._token == token:  # nobody else was faster
-                self._token = None
+            if self._token != token:  # somebody else was faster
+                return True
+            if not expired and self._present() == self._used:
+                return False
+            self._token = None
         return True
+
+    def _present(self) -> str:
+        if isinstance(self._secret, str):
+            return self._secret
+        secret = resolved(self._secret())
+        if not isinstance(secret, str) or not secret:
+            raise ConfigurationError("the function for client_secret must give it as text")
+        return secret
 
     def _refresh(self, transport: Transport, retries: Retries) -> None:
         """A fresh token while the old one still works: an issuer that is away is no failure yet."""
@@ -95,11 +120,14 @@ class ExchangedToken:
         if self._call is None:
             config = Call("GET", "/v1/auth/config", open=True)
             learned = transport.attempt(config, {}, retries)
-            self._call = token_call(self._form, self._address, learned.body)
+            self._call = token_call(self._address, learned.body)
+        secret = self._present()
+        form = {**self._form, "client_secret": secret}
         asked = transport.pace.monotonic()
-        answer = transport.attempt(self._call, {}, retries)
+        answer = transport.attempt(dataclasses.replace(self._call, form=form), {}, retries)
         token, seconds = _issued(answer.body)
         self._token = checked_header(token, "the issued token")
+        self._used = secret
         self._renew_at = asked + seconds * _RENEW_AT
         self._ends_at = asked + seconds
 

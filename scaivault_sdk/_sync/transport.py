@@ -12,18 +12,19 @@ from scaivault_sdk._answers import judged, log, lost, rate_limit
 from scaivault_sdk._calls import Call
 from scaivault_sdk._pace import Pace, Retries, pace
 from scaivault_sdk._settings import CONNECT_TIMEOUT, SLOW
-from scaivault_sdk.errors import ScaiVaultError, TokenExpiredError
+from scaivault_sdk.errors import ScaiVaultError, TokenExpiredError, TokenRevokedError
 from scaivault_sdk.models.common import Answer, RateLimit
 
 
 class Tokens(Protocol):
-    """Where tokens come from. ``renew`` says whether there may be a better one than ``token``."""
+    """Where tokens come from. ``renew`` says whether there may be a better one than ``token``,
+    which expired or else was revoked."""
 
     def token(self, transport: Transport, retries: Retries) -> str | None:
         """The token to send; None: none."""
 
-    def renew(self, transport: Transport, retries: Retries, token: str) -> bool:
-        """Drop an expired token."""
+    def renew(self, transport: Transport, retries: Retries, token: str, *, expired: bool) -> bool:
+        """Drop a token that is of no use any more."""
 
 
 class Transport:
@@ -73,9 +74,11 @@ class Transport:
             got = self._exchange(call, sent, retries)
             if isinstance(got, Answer):
                 return got
-            if isinstance(got, TokenExpiredError) and token is not None and not renewed:
+            ended = isinstance(got, TokenExpiredError | TokenRevokedError)
+            if ended and token is not None and not renewed:
                 renewed = True
-                if self.tokens.renew(self, retries, token):
+                expired = isinstance(got, TokenExpiredError)
+                if self.tokens.renew(self, retries, token, expired=expired):
                     continue
             pause = retries.pause(got)
             if pause is None:

@@ -14,6 +14,7 @@ from scaivault_sdk.errors import (
     ConfigurationError,
     ServiceUnavailableError,
     TokenExpiredError,
+    TokenRevokedError,
 )
 from tests.support.clients import URL, Clients, refused
 
@@ -30,6 +31,7 @@ class Issuer:
         self.forms: list[tuple[str, dict[str, list[str]]]] = []
         self.bearers: list[str | None] = []
         self.expired: set[str] = set()
+        self.revoked: set[str] = set()
         self.away = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -43,6 +45,8 @@ class Issuer:
         self.bearers.append(bearer)
         if bearer in self.expired:
             return refused(401, "token_expired")
+        if bearer in self.revoked:
+            return refused(401, "token_revoked")
         return httpx.Response(200, json={})
 
     def _issue(self, url: str, request: httpx.Request) -> httpx.Response:
@@ -131,6 +135,40 @@ def test_an_expired_token_is_replaced_once(clients: Clients) -> None:
     with pytest.raises(TokenExpiredError):
         client.request("GET", "/v1/x")
     assert issuer.bearers[2:] == ["token-2", "token-3"]
+
+
+def test_a_secret_that_is_replaced_is_asked_for_again(clients: Clients) -> None:
+    issuer, kept = Issuer(), ["sks_old"]
+
+    def secret() -> str:
+        return kept[0]
+
+    client = clients.mocked(issuer, token=None, client_id="sa_1", client_secret=secret)
+    client.request("GET", "/v1/x")
+    kept[0] = "sks_new"
+    client.request("GET", "/v1/x")
+    assert issuer.bearers == ["token-1"] * 2
+    issuer.revoked = {"token-1"}
+    client.request("GET", "/v1/x")
+    assert issuer.bearers[2:] == ["token-1", "token-2"]
+    assert [form["client_secret"] for _, form in issuer.forms] == [["sks_old"], ["sks_new"]]
+
+
+@pytest.mark.parametrize("secret", [SECRET, lambda: SECRET])
+def test_a_revoked_token_of_the_same_secret_is_not_replaced(clients: Clients, secret: Any) -> None:
+    issuer = Issuer()
+    issuer.revoked = {"token-1"}
+    client = clients.mocked(issuer, token=None, client_id="sa_1", client_secret=secret)
+    with pytest.raises(TokenRevokedError):
+        client.request("GET", "/v1/x")
+    assert (issuer.bearers, issuer.issued) == (["token-1"], 1)
+
+
+@pytest.mark.parametrize("bad", [None, "", 7])
+def test_a_function_for_the_secret_must_give_one(clients: Clients, bad: Any) -> None:
+    client = clients.mocked(Issuer(), token=None, client_id="sa_1", client_secret=lambda: bad)
+    with pytest.raises(ConfigurationError, match="client_secret"):
+        client.request("GET", "/v1/x")
 
 
 def test_the_idempotency_key_outlives_the_token(clients: Clients) -> None:
