@@ -20,7 +20,7 @@ from scaivault.gate.transaction import Transaction
 from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
-from scaivault.tenancy.room import admit_tenant_key, keep_key, keep_partner_key
+from scaivault.tenancy.keys import admit_tenant_key, keep_key, keep_partner_key
 from scaivault.wire import system as wire
 
 STEP: Final = 500  # data keys per transaction

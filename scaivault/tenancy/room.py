@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from collections.abc import Collection
+from typing import Final
 
 from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal
-from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN, TENANT_ADMIN, Caller, Principal
+from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN, Caller, Principal
 from scaivault.gate.transaction import Transaction
 from scaivault.ids import random_id
 from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
+from scaivault.tenancy import store
+from scaivault.tenancy.keys import admit_tenant_key, keep_key, keep_partner_key
+from scaivault.tenancy.model import ACTIVE, DELETED, Partner, Tenant, covers, partner_id, together
 
-ACTIVE: Final = "ACTIVE"
 # Shorter than what is kept of a longer header, so that a part of one is never taken for an id.
 _ID: Final = re.compile(r"tnt_[0-9a-z_-]{1,59}\Z")
 
 
-class Partner(NamedTuple):
-    id: str
-    name: str
-    slug: str
-    status: str
-
-
-class Tenant(NamedTuple):
-    id: str
-    partner_id: str
-    name: str
-    slug: str
-    status: str
-
-
 class Tenancy:
-    """All partners and tenants, in memory (about 400 bytes each). Loop only."""
+    """All partners and tenants, in memory (about 600 bytes each). Loop only, but for what takes a
+    connection or a transaction."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring: Final = keyring
@@ -43,24 +32,26 @@ class Tenancy:
 
     def load(self, connection: Connection) -> None:
         """Take up what the file holds."""
-        for row in connection.execute("SELECT id, name, slug, status FROM partner"):
-            self.partners[row[0]] = Partner(*row)
-        for row in connection.execute("SELECT id, partner_id, name, slug, status FROM tenant"):
-            self.tenants[row[0]] = Tenant(*row)
+        self.partners.update((one.id, one) for one in store.partners(connection))
+        self.tenants.update((one.id, one) for one in store.tenants(connection))
 
     # -- who acts where ------------------------------------------------------------------------
 
-    def resolve(self, caller: Caller, named: str | None) -> None:
+    def resolve(self, caller: Caller, named: str | None, *, keeping: bool = False) -> None:
         """Set the tenant acted upon: the one named, else the token's own.
 
         Naming a foreign one takes ``partner_admin`` of its partner or ``super_admin``; for anybody
-        else an unknown tenant answers like a foreign one."""
+        else an unknown tenant answers like a foreign one. ``keeping``: the request is about
+        identities or the vault, not about what belongs to the tenant; then ``super_admin`` acts
+        from a suspended one too, or nobody could lift the suspension of the only tenant."""
         principal = caller.principal
         if principal is None:
             raise Refusal("authentication_required", "this call needs a token")
         wanted = principal.tenant_id if named is None else named
         _aim(caller, wanted)
         tenant = self.tenants.get(wanted)
+        if tenant is not None and self.state(tenant) == DELETED:
+            tenant = None
         if wanted != principal.tenant_id:
             tenant = _reachable(principal, tenant, wanted)
         if tenant is None:
@@ -69,11 +60,14 @@ class Tenancy:
                 "the token belongs to no tenant; name one in the X-Tenant-ID header",
                 reason="tenant_required",
             )
-        if not self._is_active(tenant) or not self._comes_from_active(principal):
+        lifts = keeping and SUPER_ADMIN in principal.roles
+        if not (lifts or self.state(tenant) == ACTIVE) or not self.admits(
+            principal.tenant_id, principal.roles
+        ):
             raise Refusal("forbidden", "this tenant is suspended", reason="tenant_suspended")
         caller.tenant_id = tenant.id
         caller.partner_id = tenant.partner_id
-        caller.by_role = _covers(principal, tenant)
+        caller.by_role = covers(principal, tenant)
 
     def widen(self, caller: Caller) -> None:
         """Act upon what the partner of the acting tenant owns. No policy governs that: reading is
@@ -86,7 +80,7 @@ class Tenancy:
         """Whether a tenant is the principal's own, or one that his role reaches."""
         tenant = self.tenants.get(tenant_id)
         return tenant is not None and (
-            tenant_id == principal.tenant_id or _covers(principal, tenant)
+            tenant_id == principal.tenant_id or covers(principal, tenant)
         )
 
     def concern(self, caller: Caller, tenant_id: str) -> None:
@@ -104,104 +98,94 @@ class Tenancy:
     def first(db: Connection) -> tuple[str, str] | None:
         """(tenant, partner) of the oldest tenant: its secrets are those that the configuration
         names by path alone."""
-        row = db.execute(
-            "SELECT id, partner_id FROM tenant ORDER BY created_at, id LIMIT 1"
-        ).fetchone()
-        return None if row is None else (row[0], row[1])
+        oldest = store.oldest_tenant(db)
+        return None if oldest is None else (oldest.id, oldest.partner_id)
 
-    def _is_active(self, tenant: Tenant) -> bool:
-        return tenant.status == ACTIVE and self.partners[tenant.partner_id].status == ACTIVE
+    def state(self, tenant: Tenant) -> str:
+        """ACTIVE, SUSPENDED or DELETED: the worse of the tenant's and its partner's."""
+        return together((tenant.status, self.partners[tenant.partner_id].status))
 
-    def _comes_from_active(self, principal: Principal) -> bool:
-        """A suspended tenant's people act nowhere else either; but for ``super_admin``, or nobody
-        could lift the suspension of the tenant that all of them belong to."""
-        home = self.tenants.get(principal.tenant_id)
-        return home is None or self._is_active(home) or SUPER_ADMIN in principal.roles
+    def admits(self, tenant_id: str, roles: Collection[str]) -> bool:
+        """Whether people of a tenant may act at all. Those of a suspended one act nowhere else
+        either; but for ``super_admin``, or nobody could lift the suspension of the tenant that all
+        of them belong to."""
+        tenant = self.tenants.get(tenant_id)
+        state = ACTIVE if tenant is None else self.state(tenant)
+        return state == ACTIVE or (state != DELETED and SUPER_ADMIN in roles)
 
-    # -- founding ------------------------------------------------------------------------------
+    def is_gone(self, tenant_id: str) -> bool:
+        """Whether a tenant was deleted, by itself or with its partner: its tokens are revoked."""
+        tenant = self.tenants.get(tenant_id)
+        return tenant is None or self.state(tenant) == DELETED
 
-    def found_partner(self, tx: Transaction, name: str, slug: str) -> Partner:
-        """A partner with its master key."""
-        partner = Partner(random_id("ptn_"), name, slug, ACTIVE)
-        key = Guarded.random()
-        tx.execute(
-            "INSERT INTO partner (id, name, slug, status, created_at)"
-            " VALUES (:id, :name, :slug, :status, :now)",
-            {**partner._asdict(), "now": tx.now},
-        )
-        keep_partner_key(tx, self._keyring, partner.id, 1, key)
+    # -- rows ----------------------------------------------------------------------------------
+
+    def partner(self, db: Connection, wanted: str) -> Partner | None:
+        """As the file has it; ``prt_x`` is read as ``ptn_x``."""
+        return store.partner(db, partner_id(wanted))
+
+    def tenant(self, db: Connection, wanted: str) -> Tenant | None:
+        """As the file has it."""
+        return store.tenant(db, wanted)
+
+    def keep_partner(self, tx: Transaction, partner: Partner) -> None:
+        """Write a partner's row, whole; a new one gets its master key. ``already_exists`` when
+        another one has the slug."""
+        if store.partner_of_slug(tx.connection, partner.slug) not in {None, partner.id}:
+            raise _taken("partner")
+        store.put_partner(tx, partner)
+        if not store.keys(tx.connection, partner.id):
+            keep_partner_key(tx, self._keyring, partner.id, 1, Guarded.random())
         tx.then(lambda: self.partners.__setitem__(partner.id, partner))
+
+    def keep_tenant(self, tx: Transaction, tenant: Tenant) -> None:
+        """Write a tenant's row, whole; a new one gets its key. ``already_exists`` when another one
+        of the partner has the slug, ``invalid_state`` for one that was deleted for good. Its
+        partner must be there; it never changes."""
+        if self._slug_owner(tx, tenant) not in {None, tenant.id}:
+            raise _taken("tenant of this partner")
+        is_new = store.tenant(tx.connection, tenant.id) is None
+        if not is_new and tenant.status != DELETED and not store.keys(tx.connection, tenant.id):
+            raise _destroyed()
+        store.put_tenant(tx, tenant)
+        if is_new:
+            self._make_key(tx, tenant)
+        tx.then(lambda: self.tenants.__setitem__(tenant.id, tenant))
+
+    @staticmethod
+    def _slug_owner(tx: Transaction, tenant: Tenant) -> str | None:
+        return store.tenant_of_slug(tx.connection, tenant.partner_id, tenant.slug)
+
+    def _make_key(self, tx: Transaction, tenant: Tenant) -> None:
+        with Guarded.random() as key:
+            parent, box = self._keyring.wrap_tenant(tenant.partner_id, tenant.id, 1, key)
+        keep_key(tx, "tenant", tenant.id, 1, parent, box)
+        admit_tenant_key(tx, self._keyring, tenant.id, tenant.partner_id, 1, parent, box)
+
+    def found_partner(
+        self, tx: Transaction, name: str, slug: str, region: str | None = None
+    ) -> Partner:
+        """A local partner with its master key."""
+        partner = Partner(random_id("ptn_"), name, slug, ACTIVE, tx.now, region)
+        self.keep_partner(tx, partner)
         return partner
 
     def found_tenant(self, tx: Transaction, partner_id: str, name: str, slug: str) -> Tenant:
-        """A tenant with its key."""
-        tenant = Tenant(random_id("tnt_"), partner_id, name, slug, ACTIVE)
-        tx.execute(
-            "INSERT INTO tenant (id, partner_id, name, slug, status, created_at)"
-            " VALUES (:id, :partner_id, :name, :slug, :status, :now)",
-            {**tenant._asdict(), "now": tx.now},
-        )
-        with Guarded.random() as key:
-            parent, box = self._keyring.wrap_tenant(partner_id, tenant.id, 1, key)
-        keep_key(tx, "tenant", tenant.id, 1, parent, box)
-        admit_tenant_key(tx, self._keyring, tenant.id, partner_id, 1, parent, box)
-        tx.then(lambda: self.tenants.__setitem__(tenant.id, tenant))
+        """A local tenant with its key."""
+        tenant = Tenant(random_id("tnt_"), partner_id, name, slug, ACTIVE, tx.now)
+        self.keep_tenant(tx, tenant)
         return tenant
 
 
-# A new key is in the ring as soon as its row is written, not only once that is committed: what the
-# writer does next may wrap with it. Should the commit fail, it is taken out again.
+def _taken(what: str) -> Refusal:
+    return Refusal("already_exists", f"another {what} has this slug", field="slug")
 
 
-def keep_partner_key(
-    tx: Transaction, keyring: Keyring, partner_id: str, version: int, key: Guarded
-) -> None:
-    """A partner key's rows, and its place in the ring."""
-    for root_version, box in keyring.wrap_partner(partner_id, version, key):
-        _add_key(tx, "partner", partner_id, version, root_version, box)
-    tx.otherwise(lambda: keyring.destroy(partner_id, version))
-    keyring.admit_partner(partner_id, version, key)
-
-
-def admit_tenant_key(
-    tx: Transaction,
-    keyring: Keyring,
-    tenant_id: str,
-    partner_id: str,
-    version: int,
-    parent_version: int,
-    box: bytes,
-) -> None:
-    """A new tenant key's place in the ring; its row is ``keep_key``'s."""
-    tx.otherwise(lambda: keyring.destroy(tenant_id, version))
-    keyring.admit_tenant(tenant_id, partner_id, version, parent_version, box)
-
-
-def keep_key(
-    tx: Transaction, kind: str, owner: str, version: int, parent_version: int, box: bytes
-) -> None:
-    """A wrapped key's row; an older wrap of the same version goes."""
-    tx.execute(
-        "DELETE FROM wrapped_key WHERE kind = :kind AND owner_id = :owner AND version = :version",
-        {"kind": kind, "owner": owner, "version": version},
-    )
-    _add_key(tx, kind, owner, version, parent_version, box)
-
-
-def _add_key(
-    tx: Transaction, kind: str, owner: str, version: int, parent_version: int, box: bytes
-) -> None:
-    tx.execute(
-        "INSERT INTO wrapped_key (kind, owner_id, version, parent_version, box, created_at)"
-        " VALUES (:kind, :owner, :version, :parent_version, :box, :now)",
-        {
-            "kind": kind,
-            "owner": owner,
-            "version": version,
-            "parent_version": parent_version,
-            "box": box,
-            "now": tx.now,
-        },
+def _destroyed() -> Refusal:
+    return Refusal(
+        "invalid_state",
+        "the key of this tenant was destroyed 30 days after it was deleted; make a new tenant",
+        reason="key_destroyed",
     )
 
 
@@ -211,16 +195,6 @@ def _aim(caller: Caller, wanted: str) -> None:
     caller.tenant_id = wanted if _ID.match(wanted) else None
     caller.partner_id = None
     caller.by_role = False
-
-
-def _covers(principal: Principal, tenant: Tenant) -> bool:
-    """Whether an admin role stands in for policies in this tenant."""
-    roles = principal.roles
-    return (
-        SUPER_ADMIN in roles
-        or (PARTNER_ADMIN in roles and tenant.partner_id == principal.partner_id)
-        or (TENANT_ADMIN in roles and tenant.id == principal.tenant_id)
-    )
 
 
 def _reachable(principal: Principal, tenant: Tenant | None, wanted: str) -> Tenant:

@@ -6,7 +6,7 @@ from typing import Any
 
 from scaivault.gate.gate import Act
 from scaivault.gate.transaction import Transaction
-from scaivault.tenancy.room import Partner, Tenant
+from scaivault.tenancy.model import Partner, Tenant
 from tests.support.house import House
 
 
