@@ -9,8 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from scaivault.gate import globs
 from scaivault.gate.ledger import Record
+from scaivault.gate.rules import reaches
 
 Scope = Literal["tenant", "partner", "vault"]
 NOBODY = "none"
@@ -41,10 +41,9 @@ class Sight(msgspec.Struct, frozen=True):
 
     def reaches(self, path: str | None) -> bool:
         """Whether the token is not narrowed to other paths."""
-        return all(
-            path is not None and any(globs.matches(pattern, path) for pattern in patterns)
-            for patterns in self.allowed_paths
-        )
+        if not self.allowed_paths:
+            return True
+        return path is not None and reaches(self.allowed_paths, path)
 
 
 class Filter(msgspec.Struct, frozen=True, omit_defaults=True):

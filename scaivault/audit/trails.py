@@ -14,7 +14,7 @@ from scaivault.audit.tally import Count, Mark, Of, Tally
 from scaivault.audit.terms import Kind
 from scaivault.clock import DAY, instant
 from scaivault.crypto import digest
-from scaivault.errors import CODES, Refusal
+from scaivault.errors import CODES
 from scaivault.gate.caller import Caller
 from scaivault.gate.cursors import Cursors, Page, Pages, Place
 from scaivault.gate.gate import Act, Gate
@@ -111,16 +111,9 @@ class Trails:
         act = Act("audit_read", path=request.path)
 
         async def look() -> wire.SecretTrailPage:
-            seen = sight(caller)
-            if not seen.reaches(request.path):
-                raise Refusal(
-                    "access_denied",
-                    "the token is narrowed to other paths",
-                    path=request.path,
-                    reason="token_paths",
-                )
+            self._gate.reach(caller, request.path)
             # Every row of the trail has this path: the token says nothing more about them.
-            seen = _without_paths(seen)
+            seen = _without_paths(sight(caller))
             asked = await self._asked(caller, request, request.identity_id)
             asked.plain(path=request.path, success=request.success)
             asked.check()

@@ -21,7 +21,16 @@ from scaivault.gate import once
 from scaivault.gate.caller import Caller
 from scaivault.gate.ledger import LedgerUnit, Record, record
 from scaivault.gate.outbox import Outbox
-from scaivault.gate.rules import BY_POLICY, Compiled, Context, Decision, decide, refusal
+from scaivault.gate.rules import (
+    BY_POLICY,
+    Compiled,
+    Context,
+    Decision,
+    decide,
+    outside_token,
+    reaches,
+    refusal,
+)
 from scaivault.gate.sight import Sight, in_sight
 from scaivault.gate.transaction import Transaction
 from scaivault.gate.units import Changing, Reading
@@ -101,6 +110,13 @@ class Gate:
         decision = self.decide(caller, permission, path)
         if not decision.allowed:
             raise refusal(decision, permission, path)
+
+    def reach(self, caller: Caller, path: str, **details: str) -> None:
+        """For requests that name a path and take no permission on it: ``access_denied`` where the
+        caller's token is narrowed to other paths."""
+        principal = caller.principal
+        if principal is not None and not reaches(principal.allowed_paths, path):
+            raise outside_token(path, **details)
 
     # -- read ----------------------------------------------------------------------------------
 

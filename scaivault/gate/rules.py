@@ -35,7 +35,9 @@ __all__ = [
     "Decision",
     "Rule",
     "decide",
+    "outside_token",
     "parse_conditions",
+    "reaches",
     "refusal",
 ]
 
@@ -178,12 +180,24 @@ def decide(
     ``allowed_paths``: the token's lists of patterns; the path must match one of each, and an
     empty list matches nothing. ``covered_by_role``: an admin role covers the acting tenant.
     """
-    for patterns in allowed_paths:
-        if not any(globs.matches(pattern, path) for pattern in patterns):
-            return _OUTSIDE_TOKEN
+    if not reaches(allowed_paths, path):
+        return _OUTSIDE_TOKEN
     if covered_by_role:
         return _BY_ROLE
     return rules.decide(permission, path, context)
+
+
+def reaches(allowed_paths: Sequence[Sequence[str]], path: str) -> bool:
+    """Step 1: whether the path matches a pattern of each of a token's lists."""
+    return all(
+        any(globs.matches(pattern, path) for pattern in patterns) for patterns in allowed_paths
+    )
+
+
+def outside_token(path: str, **details: str) -> Refusal:
+    """The error for a path that the token is narrowed away from."""
+    message = "the token is narrowed to other paths"
+    return Refusal("access_denied", message, path=path, **details, reason="token_paths")
 
 
 def refusal(decision: Decision, permission: str, path: str) -> Refusal:
@@ -200,6 +214,5 @@ def refusal(decision: Decision, permission: str, path: str) -> Refusal:
             policy_id=decision.policy_id,
         )
     if decision.reason == "token_paths":
-        message = "the token is narrowed to other paths"
-        return Refusal(code, message, path=path, permission=permission, reason="token_paths")
+        return outside_token(path, permission=permission)
     return Refusal(code, message, path=path, permission=permission)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scaivault.crypto.memory import Wiped
 from scaivault.errors import Refusal
+from scaivault.gate.addresses import check_address
 from scaivault.gate.caller import RANK, Caller
 from scaivault.gate.gate import Act, unavailable
 from scaivault.gate.limits import (
@@ -172,8 +173,11 @@ class Endpoint:
         vault = self._open_vault()
         try:
             caller.principal = await vault.authentication.authenticate(bearer(request), caller.now)
+            check_address(caller.principal, caller.source_ip)
         except Refusal as refusal:
-            if refusal.status == 401:  # only then: strangers lock out nobody behind their address
+            # Only then: strangers lock out nobody behind their address. A token that must not be
+            # used from there takes from their limit, and not from its owner's.
+            if refusal.status == 401 or refusal.code == "ip_not_allowed":
                 self.limits.take(address_key(caller.source_ip), FAILED)
             raise
 

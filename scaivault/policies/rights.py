@@ -45,6 +45,7 @@ class Rights:
         context = _context(body.context, caller.now)
         identities.check_reference(body.identity_id)
         check_path(body.path)
+        self.gate.reach(caller, body.path, permission=body.permission)
 
         def question(db: Connection) -> wire.TestResult:
             subject = identities.subject(db, self._directory, caller.tenant, body.identity_id)
@@ -79,6 +80,7 @@ class Rights:
             return [(list(who), everybody[who]) for who in behind[: place.limit + 1]]
 
         async def look() -> wire.AblePage:
+            self.gate.reach(caller, path, permission=permission)
             found = await self.gate.ask(question)
             page = self._pages.cut(caller, place, found, lambda entry: entry[0])
             able = [entry[1] for entry in page.items]
