@@ -29,6 +29,7 @@ from scaivault.gate.limits import Limits
 from scaivault.gate.outbox import Outbox
 from scaivault.identity.accounts import Accounts
 from scaivault.identity.authentication import Authentication
+from scaivault.identity.credentials import Credentials
 from scaivault.identity.directory import Directory
 from scaivault.identity.foreign import Foreign, KeySets
 from scaivault.identity.foreign import store as foreign_tokens
@@ -39,9 +40,12 @@ from scaivault.identity.known import Known
 from scaivault.identity.lookup import ever_known
 from scaivault.identity.members import Members
 from scaivault.identity.published import Published
+from scaivault.identity.revoking import Revoking
+from scaivault.identity.roles import Roles
 from scaivault.identity.standing import standing
 from scaivault.identity.tokens import Tokens
 from scaivault.identity.tokens_store import any_ended, forget_ended
+from scaivault.identity.users import Users
 from scaivault.ids import timed_id
 from scaivault.outbound import Allowance, Guard
 from scaivault.policies import Bindings, Policies, Rights
@@ -108,9 +112,17 @@ class Vault:
         self.grants: Final = Grants(*within)
         self.tokens: Final = Tokens(self.gate, self.tenancy, self.authentication)
         self.published: Final = Published(self.issuer, settings.server.base_url)
-        self.accounts: Final = Accounts(self.gate, self.keyring, self.authentication, self.tenancy)
-        self.groups: Final = Groups(self.gate, self.authentication, self.tenancy)
-        self.members: Final = Members(self.gate, self.authentication, self.tenancy)
+        rooms = (self.gate, self.authentication, self.tenancy)
+        self.revoking: Final = Revoking(*rooms)
+        self.revoking.on_revoked.append(self.foreign.forget_subjects)
+        self.users: Final = Users(*rooms, self.revoking)
+        self.accounts: Final = Accounts(*rooms, self.revoking)
+        self.credentials: Final = Credentials(
+            self.gate, self.keyring, self.authentication, self.tenancy
+        )
+        self.roles: Final = Roles(*rooms)
+        self.groups: Final = Groups(*rooms)
+        self.members: Final = Members(*rooms)
         self.directory: Final = Directory(self.gate, self.tenancy)
         rules = Rules(settings.policies.mfa_max_age, settings.policies.cache_ttl * SECOND)
         self.policies: Final = Policies(self.gate, self.cursors, rules)

@@ -13,7 +13,7 @@ _ALWAYS: Final = (
 )  # fmt: skip
 _TOKEN: Final = (
     "authentication_required", "token_expired", "token_invalid", "token_revoked", "rate_limited",
-    "tenant_access_denied", "tenant_not_found", "forbidden",
+    "ip_not_allowed", "tenant_access_denied", "tenant_not_found", "forbidden",
 )  # fmt: skip
 _SECRET: Final = (
     "invalid_path", "access_denied", "mfa_required", "ip_not_allowed", "time_window_violation",
@@ -55,17 +55,22 @@ OWN: Final[dict[str, tuple[str, ...]]] = {
         "policy_not_found", "identity_not_found", "invalid_policy", "already_exists",
     ),
     "bindings.delete": ("policy_not_found", "binding_not_found"),
-    "rights.test": ("invalid_path",),
-    "rights.who_can": ("invalid_path", "invalid_cursor"),
+    "rights.test": ("invalid_path", "access_denied"),
+    "rights.who_can": ("invalid_path", "invalid_cursor", "access_denied"),
     "rights.effective": ("insufficient_scope",),
     "tokens": ("token_not_found",),
     "tokens.whoami": (),
     "grants.grant": ("token_invalid",),
-    "accounts": (
-        "identity_not_found", "credential_not_found", "already_exists", "invalid_role",
-        "invalid_duration", "invalid_state",
+    "accounts": ("identity_not_found", "already_exists", "invalid_state"),
+    "credentials": (
+        "identity_not_found", "credential_not_found", "invalid_duration", "invalid_state",
     ),
-    "accounts.roles": ("identity_not_found", "insufficient_scope"),
+    "roles.of_user": ("identity_not_found", "insufficient_scope"),
+    "roles.of_account": ("identity_not_found", "insufficient_scope"),
+    "roles.set_of_user": ("identity_not_found", "invalid_role", "invalid_state"),
+    "roles.set_of_account": ("identity_not_found", "invalid_role", "invalid_state"),
+    "users": ("identity_not_found", "already_exists", "invalid_state"),
+    "revoking": ("identity_not_found",),
     "groups": ("identity_not_found", "already_exists"),
     "members": ("identity_not_found", "already_exists"),
     "directory": ("identity_not_found",),

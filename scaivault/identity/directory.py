@@ -8,7 +8,7 @@ from scaivault.errors import faults
 from scaivault.gate.caller import PARTNER_ADMIN, RANK, SUPER_ADMIN, TENANT_ADMIN, Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.identity import groups_store, model, names
-from scaivault.identity.reach import Reach, holder, not_found
+from scaivault.identity.reach import Reach, holder
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 from scaivault.wire import groups as wire
@@ -32,8 +32,7 @@ class Directory:
         self._reach: Final = Reach(tenancy)
 
     async def resolve(self, caller: Caller, request: wire.Resolve) -> wire.Resolved:
-        """Who an id of the given type stands for. Service accounts and groups have records here;
-        a user has none yet, so every one of them is ``identity_not_found``."""
+        """Who an id of the given type stands for."""
         if request.identity_type not in _TYPES:
             raise faults({"identity_type": f"must be one of: {', '.join(_TYPES)}"})
         act = Act("identity_read")
@@ -41,9 +40,7 @@ class Directory:
         def question(db: Connection) -> wire.Resolved:
             if request.identity_type == names.GROUP:
                 return self._group(db, caller, request.identity_id)
-            if request.identity_type == names.SERVICE_ACCOUNT:
-                return self._account(db, caller, request.identity_id)
-            raise not_found(request.identity_id)
+            return self._subject(db, caller, request.identity_type, request.identity_id)
 
         async def look() -> wire.Resolved:
             found = await self.gate.ask(question)
@@ -53,19 +50,19 @@ class Directory:
 
         return await self.gate.read(caller, act, look)
 
-    def _account(self, db: Connection, caller: Caller, wanted: str) -> wire.Resolved:
-        account = self._reach.account(db, caller, wanted)
+    def _subject(self, db: Connection, caller: Caller, kind: str, wanted: str) -> wire.Resolved:
+        who = self._reach.subject(db, caller, kind, wanted)
         return wire.Resolved(
-            id=account.id,
-            type=names.SERVICE_ACCOUNT,
-            identity_id=account.identity_id,
-            display_name=account.display_name,
-            tenant_id=account.tenant_id,
-            partner_id=self._tenancy.tenants[account.tenant_id].partner_id,
-            status=account.status,
-            groups=list(groups_store.effective(db, account.tenant_id, account.identity_id)),
-            roles=list(account.roles),
-            issuer="local",
+            id=who.id,
+            type=kind,
+            identity_id=who.identity_id,
+            display_name=who.display_name,
+            tenant_id=who.tenant_id,
+            partner_id=self._tenancy.tenants[who.tenant_id].partner_id,
+            status=who.status,
+            groups=list(groups_store.effective(db, who.tenant_id, who.identity_id)),
+            roles=list(who.roles),
+            issuer=who.issuer,
         )
 
     def _group(self, db: Connection, caller: Caller, wanted: str) -> wire.Resolved:
@@ -80,7 +77,7 @@ class Directory:
             status=model.ACTIVE,
             groups=list(groups_store.effective(db, group.tenant_id, group.identity_id)),
             roles=[],
-            issuer="local",
+            issuer=group.issuer,
         )
 
     async def roles(self, caller: Caller, _request: Nothing) -> wire.RoleList:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from scaivault.clock import instant_or_none
 from scaivault.errors import Refusal, faults
 from scaivault.gate.caller import TENANT_ADMIN, Caller
 from scaivault.gate.gate import Act, Gate
@@ -102,7 +103,7 @@ class Groups:
         size, skip = request.page_size, (request.page - 1) * request.page_size
 
         def question(db: Connection) -> wire.GroupPage:
-            wanted = (request.q or "").lower()
+            wanted = (request.q or "").casefold()
             found, total = groups_store.groups(db, request.tenant_id, wanted, size, skip)
             return wire.GroupPage([_info(db, group) for group in found], total)
 
@@ -172,6 +173,6 @@ def _info(db: Connection, group: Group) -> wire.Group:
         display_name=group.display_name,
         parent_id=group.parent_id,
         member_count=groups_store.member_count(db, group.id),
-        issuer="local",
-        last_synced_at=None,
+        issuer=group.issuer,
+        last_synced_at=instant_or_none(group.last_synced_at),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from scaivault.gate.transaction import Transaction
+from scaivault.identity.model import LOCAL
 from scaivault.storage.file import Connection
 
 
@@ -18,7 +19,8 @@ class Member(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A row of ``identity_group``."""
+    """A row of ``identity_group``. ``external_id``: what its issuer calls it; ``as_of``: the
+    instant of the newest that the issuer told of it."""
 
     tenant_id: str
     id: str
@@ -27,11 +29,18 @@ class Group(NamedTuple):
     parent_id: str | None
     created_at: int
     deleted_at: int | None = None
+    issuer: str = LOCAL
+    last_synced_at: int | None = None
+    as_of: int | None = None
+    external_id: str | None = None
 
 
-_GROUP: Final = (
-    "SELECT tenant_id, id, identity_id, display_name, parent_id, created_at, deleted_at"
-    " FROM identity_group"
+_COLUMNS: Final = ", ".join(Group._fields)
+_GROUP: Final = f"SELECT {_COLUMNS} FROM identity_group"  # noqa: S608
+_PUT: Final = (
+    f"INSERT INTO identity_group ({_COLUMNS}) VALUES (:{', :'.join(Group._fields)})"  # noqa: S608
+    " ON CONFLICT (tenant_id, identity_id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in Group._fields[3:] if name != "created_at")
 )
 # The groups above those in ``above``. UNION drops what is there already: it ends in any case.
 _UP: Final = (
@@ -46,7 +55,7 @@ _DOWN: Final = (
 )
 _LISTED: Final = (
     " WHERE tenant_id = :tenant AND deleted_at IS NULL"
-    " AND (instr(substr(identity_id, 7), :q) > 0 OR instr(lower(display_name), :q) > 0)"
+    " AND (instr(substr(identity_id, 7), :q) > 0 OR instr(folded(display_name), :q) > 0)"
 )
 
 # -- who belongs where -------------------------------------------------------------------------
@@ -100,6 +109,16 @@ def group_by_id(db: Connection, group_id: str) -> Group | None:
     return _group(db.execute(_GROUP + " WHERE id = :id", {"id": group_id}).fetchone())
 
 
+def group_by_external(db: Connection, issuer: str, external_id: str) -> Group | None:
+    """What an outside issuer calls so; deleted ones too."""
+    return _group(
+        db.execute(
+            _GROUP + " WHERE issuer = :issuer AND external_id = :id",
+            {"issuer": issuer, "id": external_id},
+        ).fetchone()
+    )
+
+
 def _group(row: Any) -> Group | None:
     return None if row is None else Group._make(row)
 
@@ -113,14 +132,7 @@ def groups(db: Connection, tenant: str, q: str, size: int, skip: int) -> tuple[l
 
 
 def put_group(tx: Transaction, group: Group) -> None:
-    tx.execute(
-        "INSERT INTO identity_group (tenant_id, id, identity_id, display_name, parent_id,"
-        " created_at, deleted_at) VALUES (:tenant_id, :id, :identity_id, :display_name,"
-        " :parent_id, :created_at, :deleted_at) ON CONFLICT (tenant_id, identity_id) DO UPDATE SET"
-        " display_name = excluded.display_name, parent_id = excluded.parent_id,"
-        " deleted_at = excluded.deleted_at",
-        group._asdict(),
-    )
+    tx.execute(_PUT, group._asdict())
 
 
 def dissolve(tx: Transaction, group: Group) -> None:
@@ -157,14 +169,21 @@ def height(db: Connection, group_id: str) -> int:
 # -- members -----------------------------------------------------------------------------------
 
 
-def direct_groups(db: Connection, tenant: str, identity: str) -> list[str]:
-    """The record ids of the groups that an identity is itself a member of, by name."""
+def groups_of(db: Connection, tenant: str, identity: str) -> list[Group]:
+    """The groups that an identity is itself a member of, by name."""
+    columns = ", ".join(f"g.{name}" for name in Group._fields)
     rows = db.execute(
-        "SELECT g.id FROM group_member m JOIN identity_group g ON g.id = m.group_id"
+        f"SELECT {columns} FROM group_member m JOIN identity_group g"  # noqa: S608
+        " ON g.id = m.group_id"
         " WHERE m.tenant_id = :tenant AND m.identity_id = :identity ORDER BY g.identity_id",
         {"tenant": tenant, "identity": identity},
     )
-    return [group_id for (group_id,) in rows]
+    return [Group._make(row) for row in rows]
+
+
+def direct_groups(db: Connection, tenant: str, identity: str) -> list[str]:
+    """The record ids of the groups that an identity is itself a member of, by name."""
+    return [group.id for group in groups_of(db, tenant, identity)]
 
 
 def member_count(db: Connection, group_id: str) -> int:
@@ -185,9 +204,11 @@ def members(db: Connection, group: Group, size: int, skip: int) -> tuple[list[Me
         " coalesce(min(CASE WHEN m.group_id = :group THEN m.added_at END), min(m.added_at))"
         " AS added_at FROM below JOIN group_member m ON m.group_id = below.id"
         " GROUP BY m.identity_id ORDER BY m.identity_id LIMIT :size OFFSET :skip)"
-        " SELECT f.identity_id, a.id, f.direct, f.added_at FROM found f"
+        " SELECT f.identity_id, coalesce(u.id, a.id), f.direct, f.added_at FROM found f"
         " LEFT JOIN service_account a"
-        " ON a.tenant_id = :tenant AND a.identity_id = f.identity_id ORDER BY f.identity_id",
+        " ON a.tenant_id = :tenant AND a.identity_id = f.identity_id"
+        " LEFT JOIN user u ON u.tenant_id = :tenant AND u.identity_id = f.identity_id"
+        " ORDER BY f.identity_id",
         values,
     )
     counted = db.execute(

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from scaivault.errors import Refusal
-from scaivault.identity import groups_store, names, store
+from scaivault.identity import groups_store, names, subjects
 from scaivault.identity.groups_store import Group
+from scaivault.identity.model import DELETED
 from scaivault.storage.file import Connection
 
 
 def find(db: Connection, tenant_id: str, reference: str) -> tuple[str, str] | None:
     """(identity_type, canonical id) of an identity named in any form, or None.
 
-    A record id (``sa_``, ``grp_``) must be known in the tenant. A canonical id need not: an
-    outside issuer may know it first; but one that was deleted here is none, as it is never given
-    out again. ``system:`` and ``dynamic:`` ids are of type ``system``."""
-    if reference.startswith("sa_"):
-        account = store.account_by_id(db, reference)
-        if account is None or account.tenant_id != tenant_id or account.status == "DELETED":
+    A record id (``usr_``, ``sa_``, ``grp_``) must be known in the tenant. A canonical id need not:
+    an outside issuer may know it first; but one that was deleted here is none, as it is never
+    given out again. ``system:`` and ``dynamic:`` ids are of type ``system``."""
+    if reference.startswith(("usr_", "sa_")):
+        who = subjects.subject_by_id(db, reference)
+        if who is None or who.tenant_id != tenant_id or who.status == DELETED:
             return None
-        return names.SERVICE_ACCOUNT, account.identity_id
+        return who.kind, who.identity_id
     if reference.startswith("grp_"):
         group = groups_store.group_by_id(db, reference)
         if group is None or group.tenant_id != tenant_id or group.deleted_at is not None:
@@ -34,9 +35,9 @@ def _is_deleted(db: Connection, tenant_id: str, kind: str, identity_id: str) -> 
     if kind == names.GROUP:
         group = groups_store.group_by_identity(db, tenant_id, identity_id)
         return group is not None and group.deleted_at is not None
-    if kind == names.SERVICE_ACCOUNT:
-        account = store.account_by_identity(db, tenant_id, identity_id)
-        return account is not None and account.status == "DELETED"
+    if kind in subjects.KINDS:
+        who = subjects.subject(db, tenant_id, identity_id)
+        return who is not None and who.status == DELETED
     return False
 
 
@@ -53,10 +54,10 @@ def group(db: Connection, tenant_id: str, reference: str) -> Group:
 def ever_known(db: Connection, tenant_id: str, reference: str) -> tuple[str, str] | None:
     """(identity_type, canonical id) of an identity named in any form, deleted ones too; None for a
     text that is no name, and for a record id that never was one of the tenant."""
-    if reference.startswith("sa_"):
-        account = store.account_by_id(db, reference)
-        mine = account is not None and account.tenant_id == tenant_id
-        return (names.SERVICE_ACCOUNT, account.identity_id) if account and mine else None
+    if reference.startswith(("usr_", "sa_")):
+        who = subjects.subject_by_id(db, reference)
+        mine = who is not None and who.tenant_id == tenant_id
+        return (who.kind, who.identity_id) if who and mine else None
     if reference.startswith("grp_"):
         group = groups_store.group_by_id(db, reference)
         mine = group is not None and group.tenant_id == tenant_id

@@ -10,10 +10,10 @@ from scaivault.errors import Refusal, faults
 from scaivault.gate.caller import TENANT_ADMIN, Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import groups_store, lookup, names, store
+from scaivault.identity import groups_store, lookup, names, subjects
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.groups_store import Group, Member
-from scaivault.identity.reach import Reach, check_rank, holder, not_found
+from scaivault.identity.reach import Reach, check_local, check_rank, holder, not_found
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 from scaivault.wire import groups as wire
@@ -89,15 +89,20 @@ class Members:
 
 
 def join(tx: Transaction, tenant_id: str, identity_id: str, references: Sequence[str]) -> None:
-    """Make an identity a direct member of these groups of its tenant and of no others."""
+    """Make an identity a direct member of these groups of its tenant and of no others; who belongs
+    to a group of an outside issuer is that issuer's to say."""
     wanted = {
         group.id: group
         for group in (lookup.group(tx.connection, tenant_id, name) for name in references)
     }
-    present = set(groups_store.direct_groups(tx.connection, tenant_id, identity_id))
-    for group_id in present - wanted.keys():
+    present = {
+        group.id: group for group in groups_store.groups_of(tx.connection, tenant_id, identity_id)
+    }
+    for group_id in present.keys() - wanted.keys():
+        check_local(present[group_id].issuer)
         groups_store.drop_member(tx, group_id, identity_id)
-    for group_id in wanted.keys() - present:
+    for group_id in wanted.keys() - present.keys():
+        check_local(wanted[group_id].issuer)
         groups_store.add_member(tx, wanted[group_id], identity_id)
 
 
@@ -109,16 +114,16 @@ def _candidate(
     if named is None:
         raise not_found(reference)
     kind, identity_id = named
-    if kind == names.USER:
-        return identity_id, None
-    if kind != names.SERVICE_ACCOUNT:
+    if kind not in subjects.KINDS:
         fault = "must be a user or a service account; a group joins another by its parent_id"
         raise faults({"identity_id": fault})
-    account = store.account_by_identity(db, tenant_id, identity_id)
-    if account is None:
+    who = subjects.subject(db, tenant_id, identity_id)
+    if who is not None:
+        check_rank(principal, who)
+        return identity_id, who.id
+    if kind != names.USER:
         raise not_found(reference)
-    check_rank(principal, account)
-    return identity_id, account.id
+    return identity_id, None
 
 
 def _info(member: Member) -> wire.Member:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
+from msgspec import UNSET, Struct
+
 from scaivault.clock import instant, instant_or_none
 from scaivault.errors import Refusal, faults
 from scaivault.gate.caller import RANK, Principal
@@ -39,9 +41,6 @@ PAT: Final = "personal_access_token"
 CLIENT_CREDENTIALS: Final = "client_credentials"
 USER_SESSION: Final = "user_session"
 ACTIVE: Final = "ACTIVE"
-CREDENTIALS_MAX: Final = 5
-
-
 SUSPENDED: Final = "SUSPENDED"
 DELETED: Final = "DELETED"
 LOCAL: Final = "local"
@@ -157,6 +156,11 @@ def pack(words: tuple[str, ...]) -> str:
 
 def unpack(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
+
+
+def sent(body: Struct) -> list[str]:
+    """The fields that a partial change names."""
+    return [name for name in body.__struct_fields__ if getattr(body, name) is not UNSET]
 
 
 def check_scopes(scopes: list[str], holder: Principal) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 from scaivault.errors import faults
@@ -28,6 +29,20 @@ def made(prefix: str, name: str) -> str:
     if not _NAME.match(name):
         raise faults({"name": "must be 1 to 128 of a-z 0-9 . _ - and start with a letter or digit"})
     return f"{prefix}:{name}"
+
+
+def made_user(email: str) -> tuple[str, str]:
+    """(canonical id, e-mail address) of a new user; 422 for a text that is no address, or that
+    people could take for another one."""
+    named = canonical(f"user:{email}")
+    address = "" if named is None else named[1].partition(":")[2]
+    local, _, domain = address.rpartition("@")
+    # Compatibility forms (full-width letters, ligatures, the long s) look like plain letters, and
+    # other programs make them plain: to them two users would be one.
+    plain = unicodedata.normalize("NFKC", address) == address
+    if named is None or not local or not domain or not plain:
+        raise faults({"email": "must be an e-mail address of up to 320 plain characters"})
+    return named[1], address
 
 
 def check_display_name(text: str) -> None:

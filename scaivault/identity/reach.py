@@ -10,9 +10,9 @@ from typing import Final
 from scaivault.errors import Refusal
 from scaivault.gate.caller import RANK, Caller, Principal
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import groups_store, store
+from scaivault.identity import groups_store, names, store, users_store
 from scaivault.identity.groups_store import Group
-from scaivault.identity.model import LOCAL, Account, Subject
+from scaivault.identity.model import DELETED, LOCAL, Account, Subject, User
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 
@@ -66,16 +66,51 @@ class Reach:
             account = store.account_by_identity(db, caller.tenant, wanted)
         else:
             account = store.account_by_id(db, wanted)
-        if account is None or account.status == "DELETED" or not self._sees(caller, account):
+        if account is None or account.status == DELETED or not self._sees(caller, account):
             raise not_found(wanted)
         return account
 
-    def account_below(self, tx: Transaction, caller: Caller, wanted: str) -> Account:
-        """A service account that does not rank above the caller, to change."""
+    def user(self, db: Connection, caller: Caller, wanted: str) -> User:
+        """A user, to look at."""
+        named = names.canonical(wanted)
+        if named is not None:
+            user = users_store.user_by_identity(db, caller.tenant, named[1])
+        else:
+            user = users_store.user_by_id(db, wanted)
+        if user is None or user.status == DELETED or not self._sees(caller, user):
+            raise not_found(wanted)
+        return user
+
+    def subject(self, db: Connection, caller: Caller, kind: str, wanted: str) -> Subject:
+        """A user or a service account (``kind``), to look at."""
+        find = self.user if kind == names.USER else self.account
+        return find(db, caller, wanted)
+
+    def subject_below(self, tx: Transaction, caller: Caller, kind: str, wanted: str) -> Subject:
+        """A user or a service account that does not rank above the caller, to take something from
+        or to give it a role. The ledger names its tenant."""
+        who = self.subject(tx.connection, caller, kind, wanted)
+        tx.concern(*self._tenancy.places(who.tenant_id))
+        check_rank(holder(caller), who)
+        return who
+
+    def account_to_change(self, tx: Transaction, caller: Caller, wanted: str) -> Account:
+        """A service account of our own that does not rank above the caller."""
         account = self.account(tx.connection, caller, wanted)
-        check_rank(holder(caller), account)
-        tx.concern(*self._tenancy.places(account.tenant_id))
+        self._check_change(tx, caller, account)
         return account
+
+    def user_to_change(self, tx: Transaction, caller: Caller, wanted: str) -> User:
+        """A user of our own who does not rank above the caller."""
+        user = self.user(tx.connection, caller, wanted)
+        self._check_change(tx, caller, user)
+        return user
+
+    def _check_change(self, tx: Transaction, caller: Caller, who: Subject) -> None:
+        tx.concern(*self._tenancy.places(who.tenant_id))
+        tx.note(object_type=who.kind, object_id=who.id)
+        check_rank(holder(caller), who)
+        check_local(who.issuer)
 
     def group(self, db: Connection, caller: Caller, wanted: str) -> Group:
         """A group, to look at."""
@@ -88,10 +123,11 @@ class Reach:
         return group
 
     def group_to_change(self, tx: Transaction, caller: Caller, wanted: str) -> Group:
-        """A group, to change; the ledger names its tenant and the group."""
+        """A group of our own, to change; the ledger names its tenant and the group."""
         group = self.group(tx.connection, caller, wanted)
         tx.concern(*self._tenancy.places(group.tenant_id))
         tx.note(object_type="group", object_id=group.id)
+        check_local(group.issuer)
         return group
 
     def tenant(self, caller: Caller, tenant_id: str) -> None:
@@ -100,5 +136,5 @@ class Reach:
             raise Refusal("tenant_not_found", "there is no such tenant", tenant_id=tenant_id[:64])
         self._tenancy.concern(caller, tenant_id)
 
-    def _sees(self, caller: Caller, found: Account | Group) -> bool:
+    def _sees(self, caller: Caller, found: Subject | Group) -> bool:
         return self._tenancy.sees(holder(caller), found.tenant_id)

@@ -24,7 +24,7 @@ def _account(row: Any) -> Account | None:
 _LISTED: Final = (
     " WHERE tenant_id = :tenant AND status = coalesce(:status, status)"
     " AND (:status IS NOT NULL OR status <> 'DELETED')"
-    " AND (instr(lower(identity_id), :q) > 0 OR instr(lower(display_name), :q) > 0)"
+    " AND (instr(substr(identity_id, 4), :q) > 0 OR instr(folded(display_name), :q) > 0)"
 )
 
 
@@ -85,6 +85,12 @@ def credentials(db: Connection, account_id: str) -> list[Credential]:
         {"account": account_id},
     )
     return [Credential(*row) for row in rows]
+
+
+def live_credentials(db: Connection, account_id: str, now: int) -> list[Credential]:
+    """Those that are not over."""
+    found = credentials(db, account_id)
+    return [one for one in found if one.expires_at is None or one.expires_at > now]
 
 
 def credential_hashes(db: Connection, account_id: str) -> list[tuple[str, bytes, int | None]]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from scaivault.errors import Refusal
+from scaivault.gate.caller import SUPER_ADMIN
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import store, tokens_store, users_store
-from scaivault.identity.model import Account, Subject, unpack
+from scaivault.identity import names, store, tokens_store, users_store
+from scaivault.identity.model import ACTIVE, LOCAL, Account, Subject, User, unpack
+from scaivault.ids import random_id
 from scaivault.storage.file import Connection
+
+KINDS: Final = (names.USER, names.SERVICE_ACCOUNT)
 
 
 def subject(db: Connection, tenant: str, identity: str) -> Subject | None:
@@ -28,6 +35,44 @@ def put(tx: Transaction, changed: Subject) -> None:
         store.put_account(tx, changed)
     else:
         users_store.put_user(tx, changed)
+
+
+def add_user(
+    tx: Transaction,
+    tenant: str,
+    identity: str,
+    display_name: str,
+    *,
+    issuer: str = LOCAL,
+    external_id: str | None = None,
+    as_of: int | None = None,
+) -> User:
+    """A new user of a tenant, by canonical id. ``external_id`` and ``as_of`` (an instant): what an
+    outside issuer calls him, and when it said so. ``already_exists``, also for the id of one who
+    was deleted."""
+    if users_store.user_by_identity(tx.connection, tenant, identity) is not None:
+        raise Refusal("already_exists", "a user has this address already", field="email")
+    name = identity.partition(":")[2]
+    user = User(
+        tenant, random_id("usr_"), identity, name if "@" in name else None, display_name, ACTIVE,
+        roles=(), created_at=tx.now, issuer=issuer, external_id=external_id, as_of=as_of,
+        last_synced_at=None if issuer == LOCAL else tx.now,
+    )  # fmt: skip
+    users_store.put_user(tx, user)
+    return user
+
+
+def check_last(tx: Transaction, after: Subject) -> None:
+    """``invalid_state`` when the vault would have no active super_admin any more."""
+    still = SUPER_ADMIN in after.roles and after.status == ACTIVE
+    before = subject_by_id(tx.connection, after.id)
+    was = before is not None and SUPER_ADMIN in before.roles and before.status == ACTIVE
+    if was and not still and super_admins(tx) == 1:
+        raise Refusal(
+            "invalid_state",
+            "this is the last super_admin; make another one first",
+            reason="last_super_admin",
+        )
 
 
 def super_admins(tx: Transaction) -> int:
@@ -53,7 +98,13 @@ def role_holders(db: Connection) -> list[tuple[str, tuple[str, ...], str, str]]:
 
 
 def end_access(tx: Transaction, who: Subject) -> tuple[int, int]:
-    """No token and no client secret works any more; (tokens, client secrets) that were live."""
+    """No token of today and no client secret works any more; (tokens, client secrets) that were
+    live. Outside issuers' tokens end by the instant that is noted."""
+    table = "user" if isinstance(who, User) else "service_account"
+    tx.execute(
+        f"UPDATE {table} SET revoked_before = :now WHERE id = :id",  # noqa: S608
+        {"now": tx.now, "id": who.id},
+    )
     tokens = tokens_store.revoke_all(tx, who.tenant_id, who.identity_id)
     secrets = store.drop_credentials(tx, who.id) if isinstance(who, Account) else 0
     return tokens, secrets

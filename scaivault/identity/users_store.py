@@ -13,7 +13,7 @@ _USER: Final = f"SELECT {_COLUMNS} FROM user"  # noqa: S608
 _LISTED: Final = (
     " WHERE tenant_id = :tenant AND status = coalesce(:status, status)"
     " AND (:status IS NOT NULL OR status <> 'DELETED')"
-    " AND (instr(lower(substr(identity_id, 6)), :q) > 0 OR instr(lower(display_name), :q) > 0)"
+    " AND (instr(folded(substr(identity_id, 6)), :q) > 0 OR instr(folded(display_name), :q) > 0)"
 )
 _PUT: Final = (
     f"INSERT INTO user ({_COLUMNS}) VALUES (:{', :'.join(User._fields)})"  # noqa: S608

@@ -106,6 +106,8 @@ def _prepare(connection: Connection, cache_mib: int, busy_ms: int) -> None:
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    # For comparing in whatever case: the engine's lower() knows ASCII letters only.
+    connection.create_function("folded", 1, str.casefold, deterministic=True)
 
 
 def rekey(connection: Connection, key: Guarded) -> None:

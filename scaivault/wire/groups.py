@@ -48,7 +48,7 @@ class ListGroups(Struct, frozen=True):
     """GET /v1/identity/tenants/{tenant_id}/groups"""
 
     tenant_id: str
-    q: str | None = None
+    q: Annotated[str, Meta(max_length=400)] | None = None
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     page_size: Annotated[int, Meta(ge=1, le=200)] = 50
 

@@ -158,7 +158,7 @@ class ListAccounts(Struct, frozen=True):
 
     tenant_id: str
     status: Literal["ACTIVE", "SUSPENDED", "DELETED"] | None = None
-    q: str | None = None
+    q: Annotated[str, Meta(max_length=400)] | None = None
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     page_size: Annotated[int, Meta(ge=1, le=200)] = 50
 
@@ -239,25 +239,3 @@ class CredentialList(Struct):
     """All credentials of an account."""
 
     credentials: list[CredentialItem]
-
-
-class RolesBody(Struct, forbid_unknown_fields=True, frozen=True):
-    """The whole list of admin roles."""
-
-    roles: list[str]
-
-
-class ChangeRoles(Struct, frozen=True):
-    """PUT /v1/identity/service-accounts/{id}/roles"""
-
-    id: str
-    body: RolesBody
-
-
-class Roles(Struct):
-    """Admin roles of a service account."""
-
-    service_account_id: str
-    roles: list[str]
-    updated_at: str | UnsetType = UNSET
-    updated_by: str | UnsetType = UNSET

@@ -245,7 +245,7 @@ async def test_roles_are_set_as_a_whole(house: House) -> None:
     who = await account(house, "app", ["secrets:read"])
     answer = await roles(house, who, ["partner_admin", "tenant_admin", "tenant_admin"])
     assert answer.json["roles"] == ["tenant_admin", "partner_admin"]
-    assert answer.json["service_account_id"] == who
+    assert answer.json["user_id"] == who
     assert answer.json["updated_by"] == "sa:root"
     await roles(house, who, ["tenant_admin"])
     assert (await house.get(f"{ACCOUNTS}/{who}/roles")).json["roles"] == ["tenant_admin"]
