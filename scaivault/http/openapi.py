@@ -24,12 +24,16 @@ from scaivault.http.possible import codes
 from scaivault.http.routes import Route
 from scaivault.http.topics import TOPICS, topic
 from scaivault.identity.accounts import Accounts
+from scaivault.identity.credentials import Credentials
 from scaivault.identity.directory import Directory
 from scaivault.identity.grants import Grants
 from scaivault.identity.groups import Groups
 from scaivault.identity.members import Members
 from scaivault.identity.published import Published
+from scaivault.identity.revoking import Revoking
+from scaivault.identity.roles import Roles
 from scaivault.identity.tokens import Tokens
+from scaivault.identity.users import Users
 from scaivault.policies import Policies
 from scaivault.policies.bindings import Bindings
 from scaivault.policies.rights import Rights
@@ -57,7 +61,11 @@ ROOMS: Final[dict[str, type]] = {
     "tokens": Tokens,
     "grants": Grants,
     "published": Published,
+    "users": Users,
     "accounts": Accounts,
+    "credentials": Credentials,
+    "roles": Roles,
+    "revoking": Revoking,
     "groups": Groups,
     "members": Members,
     "directory": Directory,

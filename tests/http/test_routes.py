@@ -62,6 +62,16 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("PUT", "/v1/identity/service-accounts/{id}/roles"): (
         "/v1/identity/service-accounts/{account}/roles", {"roles": []},
     ),
+    ("POST", "/v1/identity/users"): ("/v1/identity/users", {"email": "new@harbor.example"}),
+    ("PATCH", "/v1/identity/users/{id}"): (
+        "/v1/identity/users/{user}", {"display_name": "x"},
+    ),
+    ("PUT", "/v1/identity/users/{user_id}/roles"): (
+        "/v1/identity/users/{user}/roles", {"roles": []},
+    ),
+    ("POST", "/v1/identity/{type}/{id}/revoke-access"): (
+        "/v1/identity/user/{user}/revoke-access", {},
+    ),
     ("POST", "/v1/identity/groups"): ("/v1/identity/groups", {"name": "new"}),
     ("PATCH", "/v1/identity/groups/{id}"): (
         "/v1/identity/groups/{group}", {"display_name": "x"},
@@ -111,6 +121,7 @@ async def prepare(house: House) -> dict[str, str]:
     }
     token = (await house.call("POST", "/v1/auth/token", grant, token=None)).json["access_token"]
     token_id = (await house.get("/v1/auth/whoami", token=token)).json["token_id"]
+    user = await house.call("POST", "/v1/identity/users", {"email": "mira@harbor.example"})
     group = (await house.call("POST", "/v1/identity/groups", {"name": "night"})).json["id"]
     await house.call("POST", f"/v1/identity/groups/{group}/members", {"identity_id": account})
     export = CALLS["POST", "/v1/audit/export"]
@@ -126,6 +137,7 @@ async def prepare(house: House) -> dict[str, str]:
         "loose": loose,
         "binding": binding,
         "account": account,
+        "user": user.json["id"],
         "group": group,
         "credential": made["id"],
         "token": token_id,
@@ -143,6 +155,7 @@ def target(route: Route, known: dict[str, str]) -> str:
     for part, name in (
         ("service-accounts/{id}", "account"), ("tokens/{id}", "token"), ("tenants/{id}", "tenant"),
         ("partners/{id}", "partner"), ("slots/{id}", "account"), ("{credential_id}", "credential"),
+        ("users/{id}", "user"), ("{user_id}", "user"),
         ("{tenant_id}", "tenant"), ("exports/{id}", "export"), ("groups/{id}", "group"),
         ("{identity_id}", "account"), ("policies/{id}", "policy"), ("{binding_id}", "binding"),
     ):  # fmt: skip
@@ -175,6 +188,7 @@ def test_every_other_route_asks_for_a_scope_or_only_tells_of_the_caller() -> Non
     assert free == {
         "GET /v1/auth/whoami", "GET /v1/auth/tokens/{id}", "DELETE /v1/auth/tokens/{id}",
         "GET /v1/identity/service-accounts/{id}/roles", "GET /v1/identity/roles",
+        "GET /v1/identity/users/{user_id}/roles",
         "GET /v1/policies/effective",
     }  # fmt: skip
 
