@@ -27,7 +27,8 @@ _COMMANDS: Final = {
     "secrets": ("scaivault.cli.secrets:secrets", "Read, write, list, rotate, delete secrets."),
     "policies": ("scaivault.cli.policies:policies", "Who may do what on which paths."),
     "audit": ("scaivault.cli.audit:audit", "What was done: search, export, verify."),
-    "auth": ("scaivault.cli.auth:auth", "Log in and out; who you are."),
+    "auth": ("scaivault.cli.auth:auth", "Log in and out; who you are; tokens."),
+    "identity": ("scaivault.cli.identity:identity", "People, programs, groups; whom to trust."),
     "config": ("scaivault.cli.config:config", "What the program keeps of your settings."),
     "completion": ("scaivault.cli.completion:completion", "Let a shell complete commands."),
 }

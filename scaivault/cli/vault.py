@@ -70,13 +70,19 @@ class Vault:
         return _one(self.client.documents[-1])
 
     def pages(
-        self, call: Callable[..., Any], name: str, *arguments: Any, every: bool, **options: Any
+        self,
+        call: Callable[..., Any],
+        name: str,
+        *arguments: Any,
+        every: bool,
+        size: str = "limit",
+        **options: Any,
     ) -> Answer:
         """A list whose items stand under ``name``: its first page, or ``every`` page joined into
-        one document of the same form."""
+        one document of the same form. ``size``: the option that says how long a page is."""
         self.client.documents = []
-        if every and options.get("limit") is None:
-            options["limit"] = _LARGEST.get(name, 200)
+        if every and options.get(size) is None:
+            options[size] = _LARGEST.get(name, 200)
         page = self._made(call, *arguments, **options)
         while every and page.has_more:
             page = self._made(page.next_page)

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
 from scaivault.cli.http import rows
+from scaivault.cli.ids import type_of
 from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
-
-_TYPES: Final = {
-    "user:": "user",
-    "usr_": "user",
-    "group:": "group",
-    "grp_": "group",
-    **dict.fromkeys(("sa:", "sa_", "system:", "dynamic:"), "service_account"),
-}
 
 
 @click.command()
@@ -70,14 +63,6 @@ def bindings_table(body: Mapping[str, Any]) -> Table:
     fields = ("id", "identity_type", "identity_id", "expires_at")
     lines = [[each.get(field) for field in fields] for each in rows(body, "bindings")]
     return Table(("BINDING", "TYPE", "IDENTITY", "EXPIRES"), lines)
-
-
-def type_of(identity: str) -> str:
-    """The type that an identity's form shows."""
-    for prefix, kind in _TYPES.items():
-        if identity.startswith(prefix):
-            return kind
-    raise usage("IDENTITY must begin with user: sa: group: usr_ sa_ grp_ system: or dynamic:")
 
 
 def instant_of(text: str) -> str:

@@ -1,0 +1,85 @@
+"""``identity create KIND``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from scaivault.cli.identity.shapes import facts
+from scaivault.cli.session import client_flags, session
+
+
+@click.group()
+@client_flags
+def create() -> None:
+    """A new partner, tenant, user, service account or group.
+
+    Users, service accounts and groups are made in your own tenant, or in the one that --tenant
+    names.
+    """
+
+
+@create.command()
+@click.argument("name", metavar="NAME")
+@click.option("--slug", required=True, metavar="S", help="Short name: a-z, 0-9 and -.")
+@click.option("--region", metavar="R", help="Where it is.")
+@client_flags
+def partner(name: str, slug: str, region: str | None) -> None:
+    """A partner: an organisation that will have tenants."""
+    _made("create_partner", name, slug, region=region)
+
+
+@create.command()
+@click.argument("name", metavar="NAME")
+@click.option("--slug", required=True, metavar="S", help="Short name: a-z, 0-9 and -.")
+@click.option("--partner", metavar="P", help="Whose; else your own partner.")
+@client_flags
+def tenant(name: str, slug: str, partner: str | None) -> None:
+    """A tenant, with a key of its own."""
+    _made("create_tenant", name, slug, partner_id=partner)
+
+
+@create.command()
+@click.argument("email", metavar="EMAIL")
+@click.option("--display-name", metavar="S", help="As people call him or her.")
+@click.option("--group", "groups", multiple=True, metavar="G", help="Into this group; one each.")
+@client_flags
+def user(email: str, display_name: str | None, groups: tuple[str, ...]) -> None:
+    """A person. The address never changes."""
+    _made("create_user", email, display_name=display_name, groups=list(groups) or None)
+
+
+@create.command("service-account")
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--scope", "scopes", multiple=True, required=True, metavar="S", help="A scope; one each."
+)
+@click.option("--display-name", metavar="S", help="As people call it.")
+@click.option("--group", "groups", multiple=True, metavar="G", help="Into this group; one each.")
+@client_flags
+def service_account(
+    name: str, scopes: tuple[str, ...], display_name: str | None, groups: tuple[str, ...]
+) -> None:
+    """A program. Its first client secret: identity sa-credentials NAME --rotate."""
+    wanted = {"display_name": display_name, "groups": list(groups) or None}
+    _made("create_service_account", name, scopes, **wanted)
+
+
+@create.command()
+@click.argument("name", metavar="NAME")
+@click.option("--display-name", metavar="S", help="As people call it.")
+@click.option("--parent", metavar="G", help="The group above; what it may, this one may.")
+@client_flags
+def group(name: str, display_name: str | None, parent: str | None) -> None:
+    """A group."""
+    _made("create_group", name, display_name=display_name, parent_id=parent)
+
+
+def _made(name: str, *arguments: Any, **options: Any) -> None:
+    current = session()
+    vault = current.vault()
+    call: Callable[..., Any] = getattr(vault.client.identity, name)
+    answer = vault.ask(call, *arguments, **options)
+    current.show(answer, facts(answer.body))

@@ -1,0 +1,65 @@
+"""``identity sync``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from scaivault.cli.failure import GENERAL, usage
+from scaivault.cli.http import rows
+from scaivault.cli.identity.shapes import facts, page_flags, show_list
+from scaivault.cli.output import as_document, show
+from scaivault.cli.session import Session, client_flags, session
+
+if TYPE_CHECKING:
+    from scaivault.cli.vault import Vault
+
+_PAUSE: Final = 2.0  # seconds between two looks
+_HEADER: Final = ("STARTED", "STATUS", "BY", "CREATED", "UPDATED", "SUSPENDED", "ERROR")
+_FIELDS: Final = (
+    *("started_at", "status", "trigger", "created", "updated", "suspended"),
+    "error",
+)
+
+
+@click.command()
+@click.option("--partner", metavar="P", help="Only this partner's.")
+@click.option("--wait", is_flag=True, help="Until it is over; exit 1 when it failed.")
+@click.option("--history", is_flag=True, help="Runs there were, newest first.")
+@page_flags
+@client_flags
+def sync(partner: str | None, wait: bool, history: bool, limit: int | None, every: bool) -> int:
+    """Fetch users and groups anew from where they are kept: of the tenant that --tenant names,
+    else of all that you may see.
+
+    It goes on by itself; --history tells how runs ended.
+    """
+    if history and (wait or partner is not None):
+        raise usage("--history takes neither --wait nor --partner")
+    current = session()
+    vault = current.vault()
+    if history:
+        runs = vault.client.identity.sync_history
+        answer = vault.pages(runs, "history", every=every, size="page_size", page_size=limit)
+        show_list(current, answer, "history", _HEADER, _FIELDS)
+        return 0
+    answer = vault.ask(vault.client.identity.sync, partner, vault.client.tenant_id)
+    if not wait:
+        current.show(answer, facts(answer.body))
+        return 0
+    return _awaited(current, vault, answer.body)
+
+
+def _awaited(current: Session, vault: Vault, run: dict[str, Any]) -> int:
+    while run.get("status") == "running":
+        time.sleep(_PAUSE)
+        recent = vault.ask(vault.client.identity.sync_history).body
+        same = (each for each in rows(recent, "history") if each["sync_id"] == run["sync_id"])
+        run = next(same, run)
+    if current.json:
+        as_document(run)
+    else:
+        show(facts(run), no_color=current.no_color)
+    return 0 if run.get("status") == "completed" else GENERAL
