@@ -7,7 +7,7 @@ from typing import Final
 
 from scaivault.clock import instant
 from scaivault.errors import Refusal, faults
-from scaivault.gate.caller import TENANT_ADMIN, Caller, Principal
+from scaivault.gate.caller import Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import groups_store, lookup, names, subjects
@@ -49,7 +49,7 @@ class Members:
     async def add(self, caller: Caller, request: wire.NewMember) -> wire.Member:
         """A member more; what is bound to the group holds for it from the next request on. A user
         need not be known yet: an outside issuer may know him."""
-        principal = holder(caller, TENANT_ADMIN)
+        principal = holder(caller)
 
         def add(tx: Transaction) -> wire.Member:
             group = self._reach.group_to_change(tx, caller, request.id)
@@ -66,7 +66,7 @@ class Members:
 
     async def remove(self, caller: Caller, request: wire.MemberId) -> None:
         """A direct member less; who belongs to a group below stays an inherited one."""
-        principal = holder(caller, TENANT_ADMIN)
+        principal = holder(caller)
 
         def drop(tx: Transaction) -> None:
             group = self._reach.group_to_change(tx, caller, request.id)

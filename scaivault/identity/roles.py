@@ -7,7 +7,7 @@ from typing import Final
 
 from scaivault.clock import instant
 from scaivault.errors import Refusal
-from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN, Caller, Principal
+from scaivault.gate.caller import SUPER_ADMIN, Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import model, names, subjects
@@ -78,7 +78,7 @@ class Roles:
         return who
 
     async def _set(self, caller: Caller, kind: str, wanted: str, told: list[str]) -> Answer:
-        principal = holder(caller, PARTNER_ADMIN)
+        principal = holder(caller)
         roles = model.check_roles(told)
         if SUPER_ADMIN in roles and SUPER_ADMIN not in principal.roles:
             raise Refusal(
