@@ -39,6 +39,7 @@ from scaivault.identity.issuer import Issuer
 from scaivault.identity.known import Known
 from scaivault.identity.lookup import ever_known
 from scaivault.identity.members import Members
+from scaivault.identity.partners import Partners
 from scaivault.identity.published import Published
 from scaivault.identity.revoking import Revoking
 from scaivault.identity.roles import Roles
@@ -46,6 +47,7 @@ from scaivault.identity.standing import standing
 from scaivault.identity.tokens import Tokens
 from scaivault.identity.tokens_store import any_ended, forget_ended
 from scaivault.identity.users import Users
+from scaivault.identity.tenants import Tenants
 from scaivault.ids import timed_id
 from scaivault.outbound import Allowance, Guard
 from scaivault.policies import Bindings, Policies, Rights
@@ -130,6 +132,8 @@ class Vault:
         self.rights: Final = Rights(self.gate, self.cursors, rules, Known())
         self.gate.rules_of = rules.rules_of
         self.authentication.on_deleted = self.policies.bindings_removed
+        self.partners: Final = Partners(self.gate, self.tenancy, self.authentication)
+        self.tenants: Final = Tenants(self.gate, self.tenancy, self.authentication)
         self.facts: Final = Facts(self.gate, Access())
         self.values: Final = Values(
             self.gate,

@@ -65,6 +65,7 @@ MEANING: Final = {
     "version_conflict": "Somebody else wrote first. Read again, then decide.",
     "policy_in_use": "The policy is bound; `force=true` removes its bindings too.",
     "already_exists": "The name is taken.",
+    "in_use": "Something still hangs on it; end that first.",
     "invalid_state": "The state of the thing forbids it: `details.reason`.",
     "idempotency_conflict": "The Idempotency-Key was used with another body. Take a new key.",
     "secret_expired": "The secret is past its expiry. Write a new version.",

@@ -196,8 +196,9 @@ class Endpoint:
             # An empty one names no tenant; it never means the caller's own.
             named = told if named is None else named
         tenancy = self._open_vault().tenancy
-        tenancy.resolve(caller, named)
-        if match.route.partner:
+        route = match.route
+        tenancy.resolve(caller, named, keeping=not (route.tenant or route.partner))
+        if route.partner:
             tenancy.widen(caller)
 
     def _open_vault(self) -> Vault:

@@ -29,11 +29,13 @@ from scaivault.identity.directory import Directory
 from scaivault.identity.grants import Grants
 from scaivault.identity.groups import Groups
 from scaivault.identity.members import Members
+from scaivault.identity.partners import Partners
 from scaivault.identity.published import Published
 from scaivault.identity.revoking import Revoking
 from scaivault.identity.roles import Roles
 from scaivault.identity.tokens import Tokens
 from scaivault.identity.users import Users
+from scaivault.identity.tenants import Tenants
 from scaivault.policies import Policies
 from scaivault.policies.bindings import Bindings
 from scaivault.policies.rights import Rights
@@ -73,6 +75,8 @@ ROOMS: Final[dict[str, type]] = {
     "trails": Trails,
     "exports": Exports,
     "retention": Retention,
+    "partners": Partners,
+    "tenants": Tenants,
     "system": System,
     "slots": Slots,
     "root_key": RootKey,

@@ -128,6 +128,8 @@ class Authentication:
             identity_type=subject.kind,
             display_name=subject.display_name,
             tenant_id=row.tenant_id,
+        if self._tenancy.is_gone(tenant.id):
+            raise Refusal("token_revoked", "the tenant of this token was deleted")
             partner_id=tenant.partner_id,
             scopes=subject.within(row.scopes),
             roles=frozenset(subject.roles),

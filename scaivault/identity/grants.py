@@ -93,9 +93,7 @@ class Grants:
                 fitting = credential_id
         if account is None or fitting is None or account.status != model.ACTIVE:
             return None
-        tenant = self._tenancy.tenants[account.tenant_id]
-        partner = self._tenancy.partners[tenant.partner_id]
-        if tenant.status != model.ACTIVE or partner.status != model.ACTIVE:
+        if not self._tenancy.admits(account.tenant_id, account.roles):
             return None
         return account, fitting
 

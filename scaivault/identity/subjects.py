@@ -65,9 +65,7 @@ def add_user(
 def check_last(tx: Transaction, after: Subject) -> None:
     """``invalid_state`` when the vault would have no active super_admin any more."""
     still = SUPER_ADMIN in after.roles and after.status == ACTIVE
-    before = subject_by_id(tx.connection, after.id)
-    was = before is not None and SUPER_ADMIN in before.roles and before.status == ACTIVE
-    if was and not still and super_admins(tx) == 1:
+    if not still and [who for _, who in super_admins(tx)] == [after.id]:
         raise Refusal(
             "invalid_state",
             "this is the last super_admin; make another one first",
@@ -75,23 +73,27 @@ def check_last(tx: Transaction, after: Subject) -> None:
         )
 
 
-def super_admins(tx: Transaction) -> int:
-    """How many active ones there are."""
-    row = tx.row(
-        "SELECT count(*) FROM (SELECT status, roles FROM service_account"
-        " UNION ALL SELECT status, roles FROM user)"
-        " WHERE status = 'ACTIVE' AND instr(roles, '\"super_admin\"') > 0"
+def super_admins(tx: Transaction) -> list[tuple[str, str]]:
+    """(tenant, record id) of the active ones whose tenant is not deleted."""
+    rows = tx.rows(
+        "SELECT a.tenant_id, a.id FROM (SELECT tenant_id, id, status, roles FROM service_account"
+        " UNION ALL SELECT tenant_id, id, status, roles FROM user) a"
+        " JOIN tenant t ON t.id = a.tenant_id JOIN partner p ON p.id = t.partner_id"
+        " WHERE a.status = 'ACTIVE' AND instr(a.roles, '\"super_admin\"') > 0"
+        " AND t.status <> 'DELETED' AND p.status <> 'DELETED'"
     )
-    return int(row[0])
+    return [(tenant, who) for tenant, who in rows]
 
 
 def role_holders(db: Connection) -> list[tuple[str, tuple[str, ...], str, str]]:
-    """(identity, roles, tenant, partner) of everybody with an admin role."""
+    """(identity, roles, tenant, partner) of everybody with an admin role, but for those of deleted
+    tenants."""
     rows = db.execute(
         "SELECT a.identity_id, a.roles, a.tenant_id, t.partner_id FROM"
         " (SELECT identity_id, roles, tenant_id, status FROM service_account"
         " UNION ALL SELECT identity_id, roles, tenant_id, status FROM user) a"
         " JOIN tenant t ON t.id = a.tenant_id WHERE a.roles <> '[]' AND a.status <> 'DELETED'"
+        " AND t.status <> 'DELETED'"
         " ORDER BY a.identity_id, a.tenant_id"
     )
     return [(identity, unpack(roles), tenant, partner) for identity, roles, tenant, partner in rows]

@@ -83,6 +83,12 @@ class Tenancy:
             tenant_id == principal.tenant_id or covers(principal, tenant)
         )
 
+    def sees_partner(self, principal: Principal, wanted: str) -> bool:
+        """Whether a partner is the principal's own, or he is ``super_admin``."""
+        return wanted in self.partners and (
+            wanted == principal.partner_id or SUPER_ADMIN in principal.roles
+        )
+
     def concern(self, caller: Caller, tenant_id: str) -> None:
         """The request turned out to be about this tenant: the ledger says so."""
         caller.tenant_id, caller.partner_id = self.places(tenant_id)
@@ -127,6 +133,10 @@ class Tenancy:
     def tenant(self, db: Connection, wanted: str) -> Tenant | None:
         """As the file has it."""
         return store.tenant(db, wanted)
+
+    def tenants_left(self, db: Connection, partner: str) -> int:
+        """How many of a partner's tenants are not deleted."""
+        return store.tenants_left(db, partner)
 
     def keep_partner(self, tx: Transaction, partner: Partner) -> None:
         """Write a partner's row, whole; a new one gets its master key. ``already_exists`` when

@@ -140,7 +140,7 @@ class Foreign:
         """The partner of the token's tenant, which must be known; a token that names another
         partner contradicts itself."""
         tenant = self._tenancy.tenants.get(whom.tenant_id)
-        if tenant is None or tenant.status == model.DELETED:
+        if tenant is None or self._tenancy.is_gone(tenant.id):
             raise refused()
         if whom.partner_id not in {None, tenant.partner_id}:
             raise refused()
