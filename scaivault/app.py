@@ -23,13 +23,14 @@ from scaivault.clock import Clock, SystemClock
 from scaivault.config import ConfigError, Settings, load, reloadable
 from scaivault.crypto.memory import lock_process
 from scaivault.gate.limits import Limits
+from scaivault.http.answers import Responder
+from scaivault.http.asgi import Receive, Scope, Send, respond
 from scaivault.http.endpoint import Endpoint
 from scaivault.http.identify import Identify
 from scaivault.http.loop import Loop
-from scaivault.http.meter import Meter, metrics_app, metrics_routes
+from scaivault.http.meter import Meter, metrics_responder, metrics_routes
 from scaivault.http.openapi import encoded
-from scaivault.http.protocol import LimitedProtocol, protocol_class
-from scaivault.http.request import Receive, Scope, Send
+from scaivault.http.protocol import Connection, protocol_class
 from scaivault.http.routes import ROUTES
 from scaivault.notify import notify, watchdog_seconds
 from scaivault.seal.file import SealFileInvalid
@@ -107,8 +108,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3, HTTP only."""
-        if scope["type"] == "http":
-            await self.endpoint(scope, receive, send)
+        await respond(self.endpoint, scope, receive, send)
 
     async def auto_unseal(self) -> None:
         """Try until the vault is open, held, or has no slot that opens by itself."""
@@ -213,10 +213,10 @@ class _Process:
             tasks.append(asyncio.create_task(app.worker.run()))
         if (bind := self._settings.metrics.bind) is not None and not self._options.dev:
             config = uvicorn.Config(
-                metrics_app(app.meter),
+                app,
                 host=bind.host,
                 port=bind.port,
-                http=self._protocol(),
+                http=self._protocol(metrics_responder(app.meter)),
                 ws="none",
                 lifespan="off",
                 proxy_headers=False,
@@ -292,17 +292,21 @@ class _Process:
 
     # -- TLS -----------------------------------------------------------------------------------
 
-    def _protocol(self) -> type[LimitedProtocol]:
+    def _protocol(self, responder: Responder) -> type[Connection]:
         server = self._settings.server
         return protocol_class(
-            server.max_headers, server.header_timeout, _BODY_SECONDS, server.max_connections
+            responder,
+            server.max_headers,
+            server.header_timeout,
+            _BODY_SECONDS,
+            server.max_connections,
         )
 
     def _configured(self) -> uvicorn.Config:
         server = self._settings.server
         config = uvicorn.Config(
             self._app,
-            http=self._protocol(),
+            http=self._protocol(self._app.endpoint),
             ws="none",
             lifespan="off",
             interface="asgi3",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from scaivault.errors import Refusal
 from scaivault.gate.limits import Allowance
+from scaivault.http.request import Request
 
 Header = tuple[bytes, bytes]
 
@@ -32,6 +34,36 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     headers: tuple[Header, ...] = (_JSON,)
+
+
+class Reply(NamedTuple):
+    """What leaves for a request, but for what the connection itself has to say. ``head``: header
+    lines, each with its end; ``length`` of the body, also where none is sent (HEAD)."""
+
+    status: int
+    head: bytes
+    body: bytes
+    length: int
+
+    @property
+    def lines(self) -> list[Header]:
+        """The header lines in pairs."""
+        pairs = [line.split(b": ", 1) for line in self.head.split(b"\r\n") if line]
+        return [(name, value) for name, value in pairs]
+
+
+Responder = Callable[[Request], Awaitable[Reply | None]]
+"""Answers a request; None: nobody is there any more."""
+
+
+def rendered(lines: Iterable[Header]) -> bytes:
+    """Header lines as they leave."""
+    return b"".join([b"%b: %b\r\n" % line for line in lines])
+
+
+COMMON_HEAD: Final = rendered(COMMON)
+PUBLIC_HEAD: Final = rendered(PUBLIC)
+HTTPS_ONLY_HEAD: Final = rendered((HTTPS_ONLY,))
 
 
 class _Kept(msgspec.Struct):

@@ -29,10 +29,10 @@ from scaivault.gate.limits import (
 from scaivault.gate.once import Once, Replay
 from scaivault.gate.paths import path_from_target
 from scaivault.http import answers
-from scaivault.http.answers import COMMON, PUBLIC, Answer
+from scaivault.http.answers import Answer, Reply
 from scaivault.http.decode import Decoder
 from scaivault.http.identify import Identify, bearer
-from scaivault.http.request import Gone, Receive, Request, Scope, Send
+from scaivault.http.request import Gone, Request
 from scaivault.http.router import Match, Router, parameter
 from scaivault.http.routes import Route
 from scaivault.logs import access
@@ -75,8 +75,7 @@ class Endpoint:
 
     # -- one request ---------------------------------------------------------------------------
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+    async def __call__(self, request: Request) -> Reply | None:
         exchange = _Exchange()
         vault = self._system.vault
         if vault is not None:
@@ -84,13 +83,13 @@ class Endpoint:
         try:
             answer = await self._answer(request, exchange)
         except asyncio.CancelledError:
-            return  # the client is gone
+            return None  # the client is gone
         finally:
             if vault is not None:
                 vault.inflight -= 1
             if exchange.route is not None:
                 self._meter.ended(exchange.route)
-        await self._send(send, request, exchange, answer)
+        return self._reply(request, exchange, answer)
 
     async def _answer(self, request: Request, exchange: _Exchange) -> Answer:
         try:
@@ -302,27 +301,23 @@ class Endpoint:
 
     # -- sending -------------------------------------------------------------------------------
 
-    async def _send(
-        self, send: Send, request: Request, exchange: _Exchange, answer: Answer
-    ) -> None:
+    def _reply(self, request: Request, exchange: _Exchange, answer: Answer) -> Reply:
         caller, route = exchange.caller, exchange.route
-        public = route is not None and route.public and answer.status == 200
-        headers = [
-            (b"x-request-id", caller.request_id.encode() if caller is not None else b""),
-            (b"content-length", b"%d" % len(answer.body)),
-            *(PUBLIC if public else COMMON),
-            *answer.headers,
-        ]
-        if request.scope["scheme"] == "https":
-            headers.append(answers.HTTPS_ONLY)
+        status, body, own = answer
+        public = route is not None and route.public and status == 200
+        head = b"x-request-id: %b\r\n%b%b" % (
+            caller.request_id.encode() if caller is not None else b"",
+            answers.PUBLIC_HEAD if public else answers.COMMON_HEAD,
+            answers.rendered(own),
+        )
+        if request.https:
+            head += answers.HTTPS_ONLY_HEAD
         if exchange.allowance is not None:
-            headers += answers.limited(exchange.allowance)
-        body = b"" if request.method == "HEAD" else answer.body
-        self._meter.answered(request, route, caller, answer.status)
+            head += answers.rendered(answers.limited(exchange.allowance))
+        self._meter.answered(request, route, caller, status)
         if access.on and caller is not None:
-            self._log(request, exchange, caller, answer.status)
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            self._log(request, exchange, caller, status)
+        return Reply(status, head, b"" if request.method == "HEAD" else body, len(body))
 
     def _log(self, request: Request, exchange: _Exchange, caller: Caller, status: int) -> None:
         """One line; probes would drown all others, so only their failures have one."""

@@ -33,8 +33,7 @@ class Identify:
     def caller(self, request: Request) -> Caller:
         """The caller of a request before his token is looked at."""
         now = self._clock.now()
-        client = request.scope.get("client")
-        peer = _canonical(client[0]) if client else None
+        peer = _canonical(request.client) if request.client is not None else None
         caller = Caller(
             request_id=timed_id("req_", now),
             source_ip=peer if not self.trusted else self._source(request, peer),
@@ -52,13 +51,12 @@ class Identify:
 
         A browser sends Origin with every POST: a foreign page in it must not act as the operator
         in front of it, whatever name it reaches this host by."""
-        client = request.scope.get("client")
-        names = (name for name, _ in request.scope["headers"])
+        names = (name for name, _ in request.head.lines)
         if any(name in _ELSEWHERE or name.startswith(b"x-forwarded-") for name in names):
             return False
-        if client is None:  # a Unix socket
+        if request.client is None:  # a Unix socket
             return True
-        peer = parse_address(client[0])
+        peer = parse_address(request.client)
         return peer.is_loopback or in_ranges(peer, self._local_from)
 
     def _source(self, request: Request, peer: str | None) -> str | None:

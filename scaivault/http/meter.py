@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from scaivault.clock import Clock
@@ -18,9 +18,9 @@ from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
 from scaivault.gate.limits import Limits
 from scaivault.gate.rules import BY_POLICY
-from scaivault.http.answers import COMMON, Answer
+from scaivault.http.answers import COMMON, Answer, Reply, Responder, rendered
 from scaivault.http.exposition import CONTENT_TYPE, Exposition, text
-from scaivault.http.request import Receive, Request, Scope, Send
+from scaivault.http.request import Request
 from scaivault.http.routes import Route
 from scaivault.storage.timing import Timing
 from scaivault.system.stock import Counting
@@ -155,23 +155,18 @@ def metrics_routes(main_port: str) -> tuple[Route, ...]:
     )  # fmt: skip
 
 
-def metrics_app(meter: Meter) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """An ASGI application that answers GET /v1/metrics (and /metrics) and nothing else, without
-    any authentication: for a listener of its own."""
+def metrics_responder(meter: Meter) -> Responder:
+    """Answers GET /v1/metrics (and /metrics) and nothing else, without any authentication: for a
+    listener of its own."""
 
-    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        found = scope["path"] in ("/v1/metrics", "/metrics") and scope["method"] in ("GET", "HEAD")
+    async def respond(request: Request) -> Reply:
+        found = request.path in (b"/v1/metrics", b"/metrics") and request.method in ("GET", "HEAD")
         body = await meter.fresh() if found else b""
-        headers = [CONTENT_TYPE, (b"content-length", b"%d" % len(body)), *COMMON]
-        status = 200 if found else 404
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send(
-            {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body}
-        )
+        head = rendered((CONTENT_TYPE, *COMMON))
+        told = b"" if request.method == "HEAD" else body
+        return Reply(200 if found else 404, head, told, len(body))
 
-    return app
+    return respond
 
 
 def _count(counts: dict[Any, int], key: Any) -> None:

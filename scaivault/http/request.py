@@ -3,39 +3,72 @@ demand."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import MutableMapping
+from typing import Any, Final, Protocol
 
 from scaivault.errors import Refusal
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Lines = list[tuple[bytes, bytes]]
 
 _REPEATED: Final = object()
 
 
+class Parts(Protocol):
+    """A body as it comes in: ``part`` gives the next bytes, none at its end; ``EOFError`` when
+    the client left before."""
+
+    async def part(self) -> bytes: ...
+
+
+class Head:
+    """The header lines of a request, names in lower case. A client sends the same ones with each
+    request of a connection, so that what was found out from them alone is kept here."""
+
+    __slots__ = ("_by_name", "lines", "sender", "token")
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines: Final = lines
+        self._by_name: dict[bytes, Any] | None = None
+        self.sender: Any = None  # http/identify
+        self.token: Any = None  # http/identify
+
+    def get(self, name: bytes) -> Any:
+        """The value; ``_REPEATED`` of a line that stands more than once; None."""
+        named = self._by_name
+        if named is None:
+            named = self._by_name = _by_name(self.lines)
+        return named.get(name)
+
+
 class Request:
-    """``path`` is what stood in the request line before ``?``, byte for byte."""
+    """``path`` is what stood in the request line before ``?``, byte for byte; ``client`` the
+    address of the peer, None on a Unix socket; ``body`` None where the head announces none."""
 
-    __slots__ = ("_headers", "_receive", "method", "path", "query", "scope")
+    __slots__ = ("client", "head", "https", "method", "parts", "path", "query")
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        self.scope: Final = scope
-        self.method: Final[str] = scope["method"]
-        raw: bytes = scope["raw_path"]
-        self.path: Final = raw
-        self.query: Final[bytes] = scope["query_string"]
-        self._receive: Final = receive
-        self._headers: dict[bytes, Any] | None = None
+    def __init__(
+        self,
+        method: str,
+        path: bytes,
+        query: bytes,
+        head: Head,
+        client: str | None,
+        *,
+        https: bool,
+        parts: Parts | None,
+    ) -> None:
+        self.method: Final = method
+        self.path: Final = path
+        self.query: Final = query
+        self.head: Final = head
+        self.client: Final = client
+        self.https: Final = https
+        self.parts: Final = parts
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header that may stand once; ``invalid_request`` when it is repeated."""
-        headers = self._headers
-        if headers is None:
-            headers = self._headers = _by_name(self.scope["headers"])
-        value = headers.get(name)
+        value = self.head.get(name)
         if value is _REPEATED:
             raise Refusal(
                 "invalid_request",
@@ -54,7 +87,7 @@ class Request:
 
     def headers(self, name: bytes) -> list[bytes]:
         """All values of a header, in order."""
-        return [value for key, value in self.scope["headers"] if key == name]
+        return [value for key, value in self.head.lines if key == name]
 
     @property
     def has_body(self) -> bool:
@@ -71,20 +104,21 @@ class Request:
             raise too_large(limit)
         parts: list[bytes] = []
         size = 0
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise Gone
-            part: bytes = message.get("body", b"")
+        while self.parts is not None:
+            try:
+                part = await self.parts.part()
+            except EOFError:
+                raise Gone from None
+            if not part:
+                break
             size += len(part)
             if size > limit:
                 raise too_large(limit)
             parts.append(part)
-            if not message.get("more_body", False):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _by_name(lines: list[tuple[bytes, bytes]]) -> dict[bytes, Any]:
+def _by_name(lines: Lines) -> dict[bytes, Any]:
     headers: dict[bytes, Any] = dict(lines)
     if len(headers) < len(lines):
         # One look at each: thousands of names fit into a head, and nobody is known yet.
