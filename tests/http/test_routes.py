@@ -62,6 +62,11 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("PUT", "/v1/identity/service-accounts/{id}/roles"): (
         "/v1/identity/service-accounts/{account}/roles", {"roles": []},
     ),
+    ("POST", "/v1/auth/introspect"): ("/v1/auth/introspect", {"token": "x"}),
+    ("POST", "/v1/auth/tokens"): (
+        "/v1/auth/tokens",
+        {"name": "new", "scopes": ["secrets:read"], "identity_id": "user:mira@harbor.example"},
+    ),
     ("POST", "/v1/identity/users"): ("/v1/identity/users", {"email": "new@harbor.example"}),
     ("PATCH", "/v1/identity/users/{id}"): (
         "/v1/identity/users/{user}", {"display_name": "x"},
@@ -71,6 +76,10 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ),
     ("POST", "/v1/identity/{type}/{id}/revoke-access"): (
         "/v1/identity/user/{user}/revoke-access", {},
+    ),
+    ),
+    ),
+    ),
     ),
     ("POST", "/v1/identity/groups"): ("/v1/identity/groups", {"name": "new"}),
     ("PATCH", "/v1/identity/groups/{id}"): (
@@ -102,8 +111,8 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("PUT", "/v1/audit/retention"): ("/v1/audit/retention", {"retention": "3000d"}),
     ("POST", "/v1/system/root-token"): ("/v1/system/root-token", {"passphrase": PASSPHRASE}),
 }  # fmt: skip
-# These have tests of their own: they end the vault, or take a slot or a seal first.
-ELSEWHERE = re.compile(r"/v1/system/|/oauth/token|/v1/health/detailed")
+# These have tests of their own: they end the vault, or take a slot, a seal or a user first.
+ELSEWHERE = re.compile(r"/v1/system/|/oauth/token|/v1/health/detailed|/v1/auth/mfa/")
 
 
 async def prepare(house: House) -> dict[str, str]:
