@@ -39,6 +39,9 @@ from scaivault.identity.issuer import Issuer
 from scaivault.identity.known import Known
 from scaivault.identity.lookup import ever_known
 from scaivault.identity.members import Members
+from scaivault.identity.mfa import Mfa
+from scaivault.identity.mfa_sealed import SealedFactors
+from scaivault.identity.minting import Minting
 from scaivault.identity.partners import Partners
 from scaivault.identity.published import Published
 from scaivault.identity.revoking import Revoking
@@ -112,7 +115,11 @@ class Vault:
         self.authentication: Final = Authentication(*within, self.foreign)
         self.key_sets.on_dropped = self.authentication.forget
         self.grants: Final = Grants(*within)
-        self.tokens: Final = Tokens(self.gate, self.tenancy, self.authentication)
+        self.tokens: Final = Tokens(self.gate, self.tenancy, self.authentication, self.cursors)
+        self.minting: Final = Minting(
+            self.gate, self.keyring, self.tenancy, self.authentication, settings.identity
+        )
+        self.mfa: Final = Mfa(self.gate, self.authentication, self.tenancy)
         self.published: Final = Published(self.issuer, settings.server.base_url)
         rooms = (self.gate, self.authentication, self.tenancy)
         self.revoking: Final = Revoking(*rooms)
@@ -187,7 +194,7 @@ class Vault:
             lambda: self.closing,
             self.audit_index.still,
         )
-        sealed = (SealedValues(self.values.shelf),)
+        sealed = (SealedValues(self.values.shelf), SealedFactors())
         self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, sealed)
         self.jobs: Final = Jobs(self.gate, clock)
         self.forgetting: Final = Forgetting(

@@ -29,6 +29,8 @@ from scaivault.identity.directory import Directory
 from scaivault.identity.grants import Grants
 from scaivault.identity.groups import Groups
 from scaivault.identity.members import Members
+from scaivault.identity.mfa import Mfa
+from scaivault.identity.minting import Minting
 from scaivault.identity.partners import Partners
 from scaivault.identity.published import Published
 from scaivault.identity.revoking import Revoking
@@ -61,6 +63,8 @@ ROOMS: Final[dict[str, type]] = {
     "bindings": Bindings,
     "rights": Rights,
     "tokens": Tokens,
+    "minting": Minting,
+    "mfa": Mfa,
     "grants": Grants,
     "published": Published,
     "users": Users,

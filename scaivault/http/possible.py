@@ -60,6 +60,13 @@ OWN: Final[dict[str, tuple[str, ...]]] = {
     "rights.effective": ("insufficient_scope",),
     "tokens": ("token_not_found",),
     "tokens.whoami": (),
+    "tokens.introspect": (),
+    "tokens.page": ("identity_not_found", "invalid_cursor"),
+    "minting": (
+        "identity_not_found", "invalid_duration", "invalid_glob", "invalid_state",
+    ),
+    "mfa": ("mfa_required",),
+    "mfa.reset": ("mfa_required", "identity_not_found"),
     "grants.grant": ("token_invalid",),
     "accounts": ("identity_not_found", "already_exists", "invalid_state"),
     "credentials": (

@@ -22,6 +22,7 @@ from scaivault.wire import (
     secrets,
     system,
     tenancy,
+    tokens,
     users,
 )
 
@@ -135,8 +136,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     _policies("DELETE", "/{id}/bindings/{binding_id}", "bindings.delete", policies.BindingId, None, "policy_unbind", status=204),
     # -- who is calling
     Route("GET", "/v1/auth/whoami", "tokens.whoami", identity.Nothing, identity.WhoAmI, "auth_read", "auth_info"),
+    Route("POST", "/v1/auth/introspect", "tokens.introspect", tokens.Introspect, tokens.Introspected, "auth_read", "auth_info", ("admin",)),
+    Route("GET", "/v1/auth/tokens", "tokens.page", tokens.ListTokens, tokens.TokenPage, "auth_read", "auth_tokens"),
+    Route("POST", "/v1/auth/tokens", "minting.create", tokens.NewToken, tokens.MadeToken, "token_create", "auth_tokens", status=201),
     Route("GET", "/v1/auth/tokens/{id}", "tokens.token", identity.TokenId, identity.TokenInfo, "auth_read", "auth_tokens"),
     Route("DELETE", "/v1/auth/tokens/{id}", "tokens.revoke", identity.TokenId, None, "token_revoke", "auth_tokens", status=204),
+    Route("POST", "/v1/auth/mfa/totp", "mfa.enrol", identity.Nothing, tokens.Enrolled, "mfa_enrol", "auth_tokens", status=201),
+    Route("DELETE", "/v1/auth/mfa/totp", "mfa.remove", identity.Nothing, None, "mfa_reset", "auth_tokens", status=204),
+    Route("POST", "/v1/auth/mfa/verify", "mfa.verify", tokens.VerifyCode, tokens.Verified, "mfa_verify", "auth_tokens"),
     Route("GET", "/v1/auth/config", "published.config", identity.Nothing, identity.IssuerConfig, "auth_read", open=True, public=True),
     Route("POST", "/v1/auth/token", "grants.grant", identity.Grant, identity.AccessToken, "auth_failed", "auth_grant", open=True, form=True),
     Route("POST", "/oauth/token", "grants.grant", identity.Grant, identity.AccessToken, "auth_failed", "auth_grant", open=True, form=True, oauth=True),
@@ -170,6 +177,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("PATCH", "/v1/identity/tenants/{id}", "tenants.change", tenancy.ChangeTenant, tenancy.Tenant, "identity_update", "identity_admin", ("identity:admin",), "partner_admin"),
     Route("DELETE", "/v1/identity/tenants/{id}", "tenants.delete", tenancy.DeleteTenant, None, "identity_delete", "identity_admin", ("identity:admin",), "partner_admin", status=204),
     Route("PUT", "/v1/identity/users/{user_id}/roles", "roles.set_of_user", users.ChangeRolesOfUser, users.Roles, "role_change", "identity_admin", ("identity:admin",), role="partner_admin"),
+    Route("DELETE", "/v1/identity/users/{id}/mfa", "mfa.reset", users.UserId, None, "mfa_reset", "identity_admin", ("identity:admin",), status=204),
     Route("GET", "/v1/identity/tenants/{tenant_id}/users", "users.page", users.ListUsers, users.UserPage, "identity_read", "identity_read", ("identity:read",)),
     Route("POST", "/v1/identity/{type}/{id}/revoke-access", "revoking.revoke_access", users.RevokeAccess, users.AccessRevoked, "access_revoke", "identity_admin", ("identity:admin",), role="tenant_admin"),
     Route("POST", "/v1/identity/groups", "groups.create", groups.NewGroup, groups.Group, "identity_create", "identity_admin", ("identity:admin",), role="tenant_admin", status=201),

@@ -60,6 +60,12 @@ class Authentication:
 
     async def authenticate(self, token: str, now: int) -> Principal:
         """The principal of a bearer token; a refusal of the 401 family otherwise."""
+        principal = await self.examine(token, now)
+        self.used[principal.token_id] = (principal, now)
+        return principal
+
+    async def examine(self, token: str, now: int) -> Principal:
+        """The same, of a token that is only asked about."""
         if len(token) > _TOKEN_LONGEST or not token.isascii():
             raise unknown()
         # Found again by a hash under a key of this process: a third of the time that the stored
@@ -74,7 +80,6 @@ class Authentication:
         principal, ends = known
         if now >= ends:
             raise Refusal("token_expired", "this token is over; get a new one")
-        self.used[principal.token_id] = (principal, now)
         return principal
 
     def forget(self) -> None:
@@ -123,13 +128,13 @@ class Authentication:
         tenant = self._tenancy.tenants.get(row.tenant_id)
         if tenant is None:
             raise unknown()
+        if self._tenancy.is_gone(tenant.id):
+            raise Refusal("token_revoked", "the tenant of this token was deleted")
         return Principal(
             identity_id=subject.identity_id,
             identity_type=subject.kind,
             display_name=subject.display_name,
             tenant_id=row.tenant_id,
-        if self._tenancy.is_gone(tenant.id):
-            raise Refusal("token_revoked", "the tenant of this token was deleted")
             partner_id=tenant.partner_id,
             scopes=subject.within(row.scopes),
             roles=frozenset(subject.roles),
@@ -143,6 +148,17 @@ class Authentication:
             ip_ranges=row.ip_ranges,
             groups=held.groups,
         )
+
+    def calling(self, db: Connection, principal: Principal) -> Token:
+        """The row of the token that a request came with, as it is now; for changes that give
+        something away that outlasts it. ``token_revoked`` when it ended since."""
+        if principal.issuer == model.LOCAL:
+            row = tokens_store.token_by_id(db, principal.token_id)
+            if row is not None and row.revoked_at is None:
+                return row
+        elif self.foreign.is_live(db, principal):
+            return model.foreign_token(principal)
+        raise Refusal("token_revoked", "this token was revoked; get a new one")
 
     # -- upkeep --------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from scaivault.clock import DAY
 from scaivault.gate.transaction import Transaction
@@ -14,6 +14,26 @@ _TOKEN: Final = (
     "SELECT id, kind, tenant_id, identity_id, name, scopes, credential_id, created_at,"
     " expires_at, last_used_at, revoked_at, allowed_paths, ip_ranges, parent_id, trust_id,"
     " mfa_verified_at FROM token"
+)
+
+
+class Wanted(NamedTuple):
+    """Filters of a list; None: any."""
+
+    identity_id: str | None
+    token_kind: str | None
+    status: str
+
+
+_LISTED: Final = (
+    " AND kind = coalesce(:token_kind, kind)"
+    " AND :status = CASE WHEN revoked_at IS NOT NULL THEN 'revoked'"
+    " WHEN expires_at <= :now THEN 'expired' ELSE 'active' END"
+    " AND (created_at, id) < (:at, :id) ORDER BY created_at DESC, id DESC LIMIT :most"
+)
+_OF_ALL: Final = "token_newest WHERE tenant_id = :tenant" + _LISTED
+_OF_ONE: Final = (
+    "token_newest_of WHERE tenant_id = :tenant AND identity_id = :identity_id" + _LISTED
 )
 
 
@@ -78,6 +98,40 @@ def revoke_of_credential(tx: Transaction, tenant: str, identity: str, credential
         _END.format(whose=whose),
         {"now": tx.now, "tenant": tenant, "identity": identity, "credential": credential_id},
     )
+
+
+def verified(tx: Transaction, token_id: str) -> None:
+    """Its holder proved a second factor with it, now."""
+    tx.execute(
+        "UPDATE token SET mfa_verified_at = :now WHERE id = :id", {"now": tx.now, "id": token_id}
+    )
+
+
+def unverify(tx: Transaction, tenant: str, identity: str) -> None:
+    """What was proven to any token of an identity counts no more."""
+    tx.execute(
+        "UPDATE token SET mfa_verified_at = NULL WHERE tenant_id = :tenant"
+        " AND identity_id = :identity AND mfa_verified_at IS NOT NULL",
+        {"tenant": tenant, "identity": identity},
+    )
+
+
+def page(
+    db: Connection, tenant: str, wanted: Wanted, now: int, behind: tuple[int, str], most: int
+) -> list[Token]:
+    """The first ``most`` of a tenant's tokens behind (created_at, id), newest first."""
+    by_identity = wanted.identity_id is not None
+    sql = "".join((_TOKEN, " INDEXED BY ", _OF_ONE if by_identity else _OF_ALL))
+    values = {"tenant": tenant, "now": now, "at": behind[0], "id": behind[1], "most": most}
+    rows = db.execute(sql, {**wanted._asdict(), **values})
+    return [token for row in rows if (token := _token(row)) is not None]
+
+
+def revoke_of_trust(tx: Transaction, tenant: str, trust_id: str) -> int:
+    """Every token that was issued under a trust and those made from them; how many were live."""
+    whose = "tenant_id = :tenant AND trust_id = :trust"
+    values = {"now": tx.now, "tenant": tenant, "trust": trust_id}
+    return tx.execute(_END.format(whose=whose), values)
 
 
 def used(tx: Transaction, token_id: str, at: int) -> None:

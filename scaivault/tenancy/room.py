@@ -148,7 +148,7 @@ class Tenancy:
             keep_partner_key(tx, self._keyring, partner.id, 1, Guarded.random())
         tx.then(lambda: self.partners.__setitem__(partner.id, partner))
 
-    def keep_tenant(self, tx: Transaction, tenant: Tenant) -> None:
+    def keep_tenant(self, tx: Transaction, tenant: Tenant) -> Tenant:
         """Write a tenant's row, whole; a new one gets its key. ``already_exists`` when another one
         of the partner has the slug, ``invalid_state`` for one that was deleted for good. Its
         partner must be there; it never changes."""
@@ -157,10 +157,13 @@ class Tenancy:
         is_new = store.tenant(tx.connection, tenant.id) is None
         if not is_new and tenant.status != DELETED and not store.keys(tx.connection, tenant.id):
             raise _destroyed()
+        if is_new:
+            tenant = _behind_first(tx, tenant)
         store.put_tenant(tx, tenant)
         if is_new:
             self._make_key(tx, tenant)
         tx.then(lambda: self.tenants.__setitem__(tenant.id, tenant))
+        return tenant
 
     @staticmethod
     def _slug_owner(tx: Transaction, tenant: Tenant) -> str | None:
@@ -182,9 +185,17 @@ class Tenancy:
 
     def found_tenant(self, tx: Transaction, partner_id: str, name: str, slug: str) -> Tenant:
         """A local tenant with its key."""
-        tenant = Tenant(random_id("tnt_"), partner_id, name, slug, ACTIVE, tx.now)
-        self.keep_tenant(tx, tenant)
+        return self.keep_tenant(
+            tx, Tenant(random_id("tnt_"), partner_id, name, slug, ACTIVE, tx.now)
+        )
+
+
+def _behind_first(tx: Transaction, tenant: Tenant) -> Tenant:
+    """The vault's first tenant stays the oldest, also where the clock was set back since."""
+    first = store.oldest_tenant(tx.connection)
+    if first is None:
         return tenant
+    return tenant._replace(created_at=max(tenant.created_at, first.created_at + 1))
 
 
 def _taken(what: str) -> Refusal:

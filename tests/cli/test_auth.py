@@ -150,6 +150,68 @@ def test_a_token_takes_the_place_of_a_client(run: Any, server: Any, kept: Path) 
     assert profile(kept) == {"base_url": server.url, "token": "skt_new"}
 
 
+# -- exchange ----------------------------------------------------------------------------------
+
+EXCHANGE = "POST /v1/auth/exchange"
+FOREIGN = "eyJ.canary7foreign.token"
+
+
+@pytest.mark.parametrize("named", ["-", "file"])
+def test_a_token_of_another_issuer_is_exchanged(
+    run: Any, server: Any, kept: Path, tmp_path: Path, named: str
+) -> None:
+    (tmp_path / "file").write_text(f"{FOREIGN}\n")
+    server.answer(EXCHANGE, {"access_token": CANARY, "token_type": "Bearer", "expires_in": 900})
+    server.answer(WHOAMI, ME)
+    file = "-" if named == "-" else str(tmp_path / "file")
+    words = ("auth", "login", "--exchange", file, "--audience", "scaivault", "--role", "sa:job")
+    result = run(*words, "--debug", stdin=FOREIGN, **fresh(server))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert server.sent(EXCHANGE) == [
+        {
+            "subject_token": FOREIGN,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "audience": "scaivault",
+            "role": "sa:job",
+        }
+    ]
+    assert "authorization" not in server.requests[0].headers
+    assert server.requests[1].headers["authorization"] == f"Bearer {CANARY}"
+    assert profile(kept) == {"base_url": server.url, "token": CANARY}
+    assert "the token ends in 900 s" in result.stderr
+    assert CANARY not in result.stderr
+    assert FOREIGN not in result.stderr
+
+
+def test_a_tenant_that_is_named_is_asked_for(run: Any, server: Any) -> None:
+    server.answer(EXCHANGE, {"access_token": CANARY, "expires_in": 900})
+    server.answer(WHOAMI, ME)
+    words = ("auth", "login", "--exchange", "-", "--tenant", "tnt_b")
+    assert run(*words, stdin=FOREIGN, **fresh(server)).exit_code == 0
+    assert server.sent(EXCHANGE)[0]["tenant_id"] == "tnt_b"
+
+
+def test_a_refused_exchange_keeps_and_shows_nothing(run: Any, server: Any, kept: Path) -> None:
+    server.refuse(EXCHANGE, 403, "access_denied", "no trust")
+    words = ("auth", "login", "--exchange", "-", "--debug")
+    result = run(*words, stdin=FOREIGN, **fresh(server))
+    assert (result.exit_code, result.stdout, kept.exists()) == (3, "", False)
+    assert FOREIGN not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["--role", "sa:job"], ["--audience", "a", "--token", "-"]),
+        *(["--exchange", "-", "--token", "-"], ["--exchange", "-", "--client-id", "sa_1"]),
+        ["--exchange", "/nowhere/token"],
+    ],
+)
+def test_an_exchange_called_wrongly(run: Any, server: Any, words: list[str]) -> None:
+    result = run("auth", "login", *words, stdin=FOREIGN, **fresh(server))
+    assert (result.exit_code, result.stdout, server.requests) == (5, "", [])
+
+
 def test_logout_forgets(run: Any, server: Any, kept: Path) -> None:
     assert "no credentials" in run("auth", "logout").stderr
     run("config", "set", "tenant_id", "tnt_a")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from scaivault.http.routes import OPEN, ROUTES, Route
 from tests.support.described import assert_described
-from tests.support.house import PASSPHRASE, House
+from tests.support.house import PASSPHRASE, Answer, House
 from tests.support.rights import neighbour
 from tests.support.tenants import found_partner
 
@@ -62,6 +62,11 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("PUT", "/v1/identity/service-accounts/{id}/roles"): (
         "/v1/identity/service-accounts/{account}/roles", {"roles": []},
     ),
+    ("POST", "/v1/auth/introspect"): ("/v1/auth/introspect", {"token": "x"}),
+    ("POST", "/v1/auth/tokens"): (
+        "/v1/auth/tokens",
+        {"name": "new", "scopes": ["secrets:read"], "identity_id": "user:mira@harbor.example"},
+    ),
     ("POST", "/v1/identity/users"): ("/v1/identity/users", {"email": "new@harbor.example"}),
     ("PATCH", "/v1/identity/users/{id}"): (
         "/v1/identity/users/{user}", {"display_name": "x"},
@@ -71,6 +76,20 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ),
     ("POST", "/v1/identity/{type}/{id}/revoke-access"): (
         "/v1/identity/user/{user}/revoke-access", {},
+    ),
+    ("POST", "/v1/identity/partners"): (
+        "/v1/identity/partners", {"name": "New", "slug": "new"},
+    ),
+    ("PATCH", "/v1/identity/partners/{id}"): (
+        "/v1/identity/partners/{partner}", {"name": "Renamed"},
+    ),
+    ("POST", "/v1/identity/tenants"): ("/v1/identity/tenants", {"name": "New", "slug": "new"}),
+    ("PATCH", "/v1/identity/tenants/{id}"): (
+        "/v1/identity/tenants/{tenant}", {"name": "Renamed"},
+    ),
+    ("DELETE", "/v1/identity/partners/{id}"): ("/v1/identity/partners/{emptied}", None),
+    ("DELETE", "/v1/identity/tenants/{id}"): (
+        "/v1/identity/tenants/{spare}?confirm={spare}", None,
     ),
     ("POST", "/v1/identity/groups"): ("/v1/identity/groups", {"name": "new"}),
     ("PATCH", "/v1/identity/groups/{id}"): (
@@ -102,8 +121,8 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("PUT", "/v1/audit/retention"): ("/v1/audit/retention", {"retention": "3000d"}),
     ("POST", "/v1/system/root-token"): ("/v1/system/root-token", {"passphrase": PASSPHRASE}),
 }  # fmt: skip
-# These have tests of their own: they end the vault, or take a slot or a seal first.
-ELSEWHERE = re.compile(r"/v1/system/|/oauth/token|/v1/health/detailed")
+# These have tests of their own: they end the vault, or take a slot, a seal or a user first.
+ELSEWHERE = re.compile(r"/v1/system/|/oauth/token|/v1/health/detailed|/v1/auth/mfa/")
 
 
 async def prepare(house: House) -> dict[str, str]:
@@ -129,6 +148,10 @@ async def prepare(house: House) -> dict[str, str]:
         (await house.call("POST", "/v1/policies", {"name": name, "rules": RULES})).json["id"]
         for name in ("bound", "loose")
     ]
+    emptied, spare = [
+        (await house.call("POST", f"/v1/identity/{kind}", {"name": kind, "slug": kind})).json["id"]
+        for kind in ("partners", "tenants")
+    ]
     bound = {"identity_type": "user", "identity_id": "user:bound@harbor.example"}
     binding = (await house.call("POST", f"/v1/policies/{policy}/bindings", bound)).json["id"]
     return {
@@ -143,6 +166,8 @@ async def prepare(house: House) -> dict[str, str]:
         "token": token_id,
         "tenant": house.made["tenant_id"],
         "partner": house.made["partner_id"],
+        "emptied": emptied,
+        "spare": spare,
         "secret": made["client_secret"],
     }
 
@@ -247,6 +272,18 @@ def _ordinary() -> list[Route]:
     ]
 
 
+_OF_PARTNERS: Final = {f"partners.{verb}" for verb in ("create", "get", "change", "delete")}
+
+
+def _concerned(route: Route, known: dict[str, str], answer: Answer) -> str | None:
+    """The tenant that a row is about; what partners own is of no one tenant."""
+    if route.partner or route.verb in _OF_PARTNERS:
+        return None
+    if route.verb == "tenants.create":
+        return str(answer.json["id"])
+    return known["spare" if route.verb == "tenants.delete" else "tenant"]
+
+
 @pytest.mark.parametrize("route", _ordinary(), ids=named)
 async def test_a_success_leaves_one_row(house: House, route: Route) -> None:
     known = await prepare(house)
@@ -262,7 +299,7 @@ async def test_a_success_leaves_one_row(house: House, route: Route) -> None:
     assert [(row["action"], row["success"]) for row in rows] == [(action, True)]
     about = "{path*}" in route.path or route.verb in ("batch.read", "rights.who_can")
     assert rows[0]["secret_path"] == ("app/db" if about else None)
-    assert rows[0]["tenant_id"] == (None if route.partner else known["tenant"])
+    assert rows[0]["tenant_id"] == _concerned(route, known, answer)
     assert rows[0]["source_ip"] == "127.0.0.1"
 
 
@@ -280,7 +317,7 @@ async def test_probes_and_published_documents_leave_no_row(house: House, path: s
 # What another tenant's token gets where its own tenant has nothing of the kind.
 _MISSING = {
     "secret_not_found", "identity_not_found", "token_not_found", "tenant_access_denied",
-    "tenant_not_found", "export_not_found", "policy_not_found",
+    "tenant_not_found", "export_not_found", "policy_not_found", "partner_not_found",
 }  # fmt: skip
 
 
@@ -295,6 +332,8 @@ async def test_another_tenant_sees_nothing_of_it(house: House, route: Route) -> 
         assert answer.status == 201  # the same path in another tenant is another thing
     elif route.verb.startswith("trails."):
         assert answer.json["logs"] == []  # a trail is never missing
+    elif route.role == "super_admin":
+        assert answer.details == {"required_role": "super_admin"}
     else:
         assert answer.code in _MISSING, answer.body
     assert (await house.get("/v1/secrets/app/db/versions")).json == before

@@ -31,16 +31,16 @@ def partner(partner: str, yes: bool) -> None:
 
 
 @delete.command()
-@click.argument("tenant", metavar="ID")
+@click.argument("tenant_id", metavar="ID")
 @yes_flag
 @client_flags
-def tenant(tenant: str, yes: bool) -> None:
+def tenant(tenant_id: str, yes: bool) -> None:
     """A tenant with everything in it, secrets too.
 
     Its key is destroyed after 30 days. Until then: identity update tenant ID --status ACTIVE.
     """
-    question = f"Delete tenant {tenant}, with every secret, policy and identity in it?"
-    _gone("delete_tenant", tenant, question, yes, confirm=tenant)
+    question = f"Delete tenant {tenant_id}, with every secret, policy and identity in it?"
+    _gone("delete_tenant", tenant_id, question, yes, confirm=tenant_id)
 
 
 @delete.command()

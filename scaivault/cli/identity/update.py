@@ -37,14 +37,14 @@ def partner(partner: str, yes: bool, **fields: Any) -> None:
 
 
 @update.command()
-@click.argument("tenant", metavar="ID")
+@click.argument("tenant_id", metavar="ID")
 @click.option("--name", metavar="S", help="Another name.")
 @_status
 @yes_flag
 @client_flags
-def tenant(tenant: str, yes: bool, **fields: Any) -> None:
+def tenant(tenant_id: str, yes: bool, **fields: Any) -> None:
     """A tenant. ACTIVE also brings a deleted one back, for 30 days."""
-    _change("update_tenant", tenant, yes, **fields)
+    _change("update_tenant", tenant_id, yes, **fields)
 
 
 @update.command()
@@ -124,15 +124,15 @@ def _groups(named: tuple[str, ...], none: bool) -> list[str] | None:
     return [] if none else list(named) or None
 
 
-def _change(call: str, name: str, yes: bool, **fields: Any) -> None:
+def _change(call: str, which: str, yes: bool, /, **fields: Any) -> None:
     wanted = changed(**fields)
     if wanted.get("status") == "SUSPENDED":
-        ask.agreed(f"Suspend {name}, with all its tokens?", yes=yes)
-    _send(call, name, wanted)
+        ask.agreed(f"Suspend {which}, with all its tokens?", yes=yes)
+    _send(call, which, wanted)
 
 
-def _send(call: str, name: str, fields: dict[str, Any]) -> None:
+def _send(call: str, which: str, fields: dict[str, Any]) -> None:
     current = session()
     vault = current.vault()
-    answer = vault.ask(getattr(vault.client.identity, call), name, **fields)
+    answer = vault.ask(getattr(vault.client.identity, call), which, **fields)
     current.show(answer, facts(answer.body))

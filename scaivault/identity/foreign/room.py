@@ -101,6 +101,15 @@ class Foreign:
             instant(now - max(ages)) if ages else None,
         )
 
+    def is_live(self, db: Connection, principal: Principal) -> bool:
+        """Whether neither a token that was proven nor all access of its identity ended since."""
+        who = subjects.subject(db, principal.tenant_id, principal.identity_id)
+        if who is None or who.status != model.ACTIVE:
+            return False
+        ended = who.revoked_before
+        early = ended is not None and principal.issued_at <= ended
+        return not early and not store.is_revoked(db, principal.token_id)
+
     def revoke(self, tx: Transaction, principal: Principal) -> None:
         """End a token before its time."""
         store.revoke(tx, principal.token_id, principal.expires_at + self._skew)
