@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
     body_timeout: ClassVar[float]
     max_connections: ClassVar[int]
     clock: ClassVar[Clock]
-    respond: ClassVar[Responder]
+    responder: ClassVar[list[Responder]]  # of one; a bare function would become a method
     _dated: ClassVar[list[tuple[Any, bytes]]] = [(None, b"")]
 
     def __init__(
@@ -142,7 +142,7 @@ class Connection(asyncio.Protocol):
 
     # -- the connection --------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # what a stream gives
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a stream's
         self.transport = transport
         self._flow = Flow(transport)
         address = get_remote_addr(transport)
@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
         transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._state.connections.discard(self)  # type: ignore[arg-type]
+        self._state.connections.discard(self)
         self._disarm()
         if self._idle_look is not None:
             self._idle_look.cancel()
@@ -341,7 +341,7 @@ class Connection(asyncio.Protocol):
 
     async def _answered(self, waiting: _Waiting) -> None:
         try:
-            reply = await self.respond(waiting.request)
+            reply = await self.responder[0](waiting.request)
             if reply is not None and not waiting.gone:
                 await self._flow.writable()
                 self._tell(waiting, reply)
@@ -524,7 +524,7 @@ def protocol_class(
     connections. ``clock`` dates the request ids of refusals.
     """
     bound: dict[str, Any] = {
-        "respond": staticmethod(respond),
+        "responder": [respond],
         "max_headers": max_headers,
         "header_timeout": header_timeout,
         "body_timeout": body_timeout,
