@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import uvicorn
 
@@ -23,7 +23,6 @@ from scaivault.clock import Clock, SystemClock
 from scaivault.config import ConfigError, Settings, load, reloadable
 from scaivault.crypto.memory import lock_process
 from scaivault.gate.limits import Limits
-from scaivault.http.answers import Responder
 from scaivault.http.asgi import Receive, Scope, Send, respond
 from scaivault.http.endpoint import Endpoint
 from scaivault.http.identify import Identify
@@ -213,12 +212,13 @@ class _Process:
             tasks.append(asyncio.create_task(app.worker.run()))
         if (bind := self._settings.metrics.bind) is not None and not self._options.dev:
             config = uvicorn.Config(
-                app,
+                cast(Any, metrics_responder(app.meter)),
                 host=bind.host,
                 port=bind.port,
-                http=self._protocol(metrics_responder(app.meter)),
+                http=self._protocol(),
                 ws="none",
                 lifespan="off",
+                interface="asgi3",
                 proxy_headers=False,
                 server_header=False,
                 access_log=False,
@@ -292,10 +292,9 @@ class _Process:
 
     # -- TLS -----------------------------------------------------------------------------------
 
-    def _protocol(self, responder: Responder) -> type[Connection]:
+    def _protocol(self) -> type[Connection]:
         server = self._settings.server
         return protocol_class(
-            responder,
             server.max_headers,
             server.header_timeout,
             _BODY_SECONDS,
@@ -305,8 +304,8 @@ class _Process:
     def _configured(self) -> uvicorn.Config:
         server = self._settings.server
         config = uvicorn.Config(
-            self._app,
-            http=self._protocol(self._app.endpoint),
+            cast(Any, self._app.endpoint),
+            http=self._protocol(),
             ws="none",
             lifespan="off",
             interface="asgi3",

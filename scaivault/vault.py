@@ -47,10 +47,10 @@ from scaivault.identity.published import Published
 from scaivault.identity.revoking import Revoking
 from scaivault.identity.roles import Roles
 from scaivault.identity.standing import standing
+from scaivault.identity.tenants import Tenants
 from scaivault.identity.tokens import Tokens
 from scaivault.identity.tokens_store import any_ended, forget_ended
 from scaivault.identity.users import Users
-from scaivault.identity.tenants import Tenants
 from scaivault.ids import timed_id
 from scaivault.outbound import Allowance, Guard
 from scaivault.policies import Bindings, Policies, Rights

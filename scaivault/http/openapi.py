@@ -35,9 +35,9 @@ from scaivault.identity.partners import Partners
 from scaivault.identity.published import Published
 from scaivault.identity.revoking import Revoking
 from scaivault.identity.roles import Roles
+from scaivault.identity.tenants import Tenants
 from scaivault.identity.tokens import Tokens
 from scaivault.identity.users import Users
-from scaivault.identity.tenants import Tenants
 from scaivault.policies import Policies
 from scaivault.policies.bindings import Bindings
 from scaivault.policies.rights import Rights

@@ -71,7 +71,10 @@ _FRAMING: Final = frozenset(
 )
 _BODIED: Final = frozenset((b"content-length", b"transfer-encoding"))
 # Stricter than llhttp: what does not fit is parsed.
-_LINE: Final = re.compile(rb"(GET|HEAD|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)(?:\?([A-Za-z0-9._~!$&'()*+,;=:@%/?-]*))? HTTP/1\.1")  # fmt: skip
+_LINE: Final = re.compile(
+    rb"(GET|HEAD|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)"
+    rb"(?:\?([A-Za-z0-9._~!$&'()*+,;=:@%/?-]*))? HTTP/1\.1"
+)
 _METHODS: Final = {b"GET": "GET", b"HEAD": "HEAD", b"DELETE": "DELETE"}
 
 # What of a request the connection is in the middle of (plain numbers: looked at for each chunk).
@@ -106,7 +109,6 @@ class Connection(asyncio.Protocol):
     body_timeout: ClassVar[float]
     max_connections: ClassVar[int]
     clock: ClassVar[Clock]
-    responder: ClassVar[list[Responder]]  # of one; a bare function would become a method
     _dated: ClassVar[list[tuple[Any, bytes]]] = [(None, b"")]
 
     def __init__(
@@ -117,6 +119,7 @@ class Connection(asyncio.Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._loop: Final = _loop or asyncio.get_event_loop()
+        self._respond: Final[Responder] = config.loaded_app  # which is no ASGI application
         self._keep_alive: Final = config.timeout_keep_alive
         self._state: Final = server_state
         self.parser: Any = httptools.HttpRequestParser(self)
@@ -341,7 +344,7 @@ class Connection(asyncio.Protocol):
 
     async def _answered(self, waiting: _Waiting) -> None:
         try:
-            reply = await self.responder[0](waiting.request)
+            reply = await self._respond(waiting.request)
             if reply is not None and not waiting.gone:
                 await self._flow.writable()
                 self._tell(waiting, reply)
@@ -513,18 +516,17 @@ _SYSTEM: Final = SystemClock()
 
 
 def protocol_class(
-    respond: Responder,
     max_headers: int,
     header_timeout: float,
     body_timeout: float,
     max_connections: int,
     clock: Clock = _SYSTEM,
 ) -> type[Connection]:
-    """``Connection`` for ``uvicorn.Config(http=...)``: who answers, bytes, seconds, seconds,
-    connections. ``clock`` dates the request ids of refusals.
+    """``Connection`` for ``uvicorn.Config(http=...)``: bytes, seconds, seconds, connections.
+
+    ``clock`` dates the request ids of refusals.
     """
     bound: dict[str, Any] = {
-        "responder": [respond],
         "max_headers": max_headers,
         "header_timeout": header_timeout,
         "body_timeout": body_timeout,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from scaivault.clock import SECOND
-from scaivault.http.meter import metrics_app
+from scaivault.http.meter import metrics_responder
+from scaivault.http.request import Head, Request
 from tests.support.house import PASSPHRASE, House
 
 CANARY = "c4n4ry-9f31"
@@ -172,15 +171,8 @@ async def test_a_token_without_admin_reads_no_metrics(tmp_path: Path) -> None:
 async def test_the_own_listener_serves_metrics_and_nothing_else(
     house: House, method: str, path: str, status: int
 ) -> None:
-    sent: list[Mapping[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request"}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": method, "path": path}
-    await metrics_app(house.app.meter)(scope, receive, send)
-    assert sent[0]["status"] == status
-    assert (b"scaivault_sealed" in sent[1]["body"]) == (status == 200)
+    request = Request(method, path.encode(), b"", Head([]), None, https=False, parts=None)
+    reply = await metrics_responder(house.app.meter)(request)
+    assert reply is not None
+    assert reply.status == status
+    assert (b"scaivault_sealed" in reply.body) == (status == 200)

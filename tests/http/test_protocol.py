@@ -14,7 +14,10 @@ import pytest
 import uvicorn
 
 from scaivault.clock import FakeClock
-from scaivault.http.protocol import MAX_PIPELINE, LimitedProtocol, protocol_class
+from scaivault.http.answers import Reply
+from scaivault.http.protocol import MAX_PIPELINE, protocol_class
+from scaivault.http.protocol import Connection as Served
+from scaivault.http.request import Gone, Request
 
 # Short enough not to wait for, and far longer than a local exchange takes.
 SOON = 0.05
@@ -35,31 +38,26 @@ class App:
     held: asyncio.Event = field(default_factory=asyncio.Event)
     payload: bytes | None = None
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.seen.append(scope["path"])
-        if scope["path"] == "/early":
-            await self._answer(send, b"early")
-            return
-        if scope["path"] == "/held":
+    async def __call__(self, request: Request) -> Reply | None:
+        path = request.path.decode()
+        self.seen.append(path)
+        if path == "/early":
+            return _reply(b"early")
+        if path == "/held":
             self.held.set()
             await self.release.wait()
-        body = b""
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                self.gone.set()
-                return
-            body += message["body"]
-            if not message["more_body"]:
-                break
-        self.headers += scope["headers"]
-        text = f"{scope['method']} {scope['path']} {body.decode('latin-1')}".encode()
-        await self._answer(send, text if self.payload is None else self.payload)
+        try:
+            body = await request.body(1 << 40)
+        except Gone:
+            self.gone.set()
+            return None
+        self.headers += request.head.lines
+        text = f"{request.method} {path} {body.decode('latin-1')}".encode()
+        return _reply(text if self.payload is None else self.payload)
 
-    async def _answer(self, send: Any, body: bytes) -> None:
-        headers = [(b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+
+def _reply(body: bytes) -> Reply:
+    return Reply(200, b"", body, len(body))
 
 
 @dataclass
@@ -110,6 +108,8 @@ async def running(**limits: Any) -> AsyncIterator[Running]:
 
     config = uvicorn.Config(
         app,
+        interface="asgi3",
+        proxy_headers=False,
         http=Watched,
         lifespan="off",
         log_config=None,
@@ -556,6 +556,6 @@ async def test_nothing_is_left_behind() -> None:
 def test_each_class_has_its_own_limits() -> None:
     small = protocol_class(1, 2.0, 3.0, 4)
     large = protocol_class(10, 20.0, 30.0, 40)
-    assert issubclass(small, LimitedProtocol)
+    assert issubclass(small, Served)
     assert (small.max_headers, small.header_timeout) == (1, 2.0)
     assert (large.body_timeout, large.max_connections) == (30.0, 40)
