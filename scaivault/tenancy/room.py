@@ -15,7 +15,16 @@ from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 from scaivault.tenancy import store
 from scaivault.tenancy.keys import admit_tenant_key, keep_key, keep_partner_key
-from scaivault.tenancy.model import ACTIVE, DELETED, Partner, Tenant, covers, partner_id, together
+from scaivault.tenancy.model import (
+    ACTIVE,
+    DELETED,
+    SUSPENDED,
+    Partner,
+    Tenant,
+    covers,
+    partner_id,
+    together,
+)
 
 # Shorter than what is kept of a longer header, so that a part of one is never taken for an id.
 _ID: Final = re.compile(r"tnt_[0-9a-z_-]{1,59}\Z")
@@ -49,6 +58,9 @@ class Tenancy:
             raise Refusal("authentication_required", "this call needs a token")
         wanted = principal.tenant_id if named is None else named
         _aim(caller, wanted)
+        home = self.tenants.get(principal.tenant_id)
+        if home is not None and self.state(home) == DELETED:
+            raise Refusal("token_revoked", "the tenant of this token was deleted")
         tenant = self.tenants.get(wanted)
         if tenant is not None and self.state(tenant) == DELETED:
             tenant = None
@@ -117,7 +129,7 @@ class Tenancy:
         of them belong to."""
         tenant = self.tenants.get(tenant_id)
         state = ACTIVE if tenant is None else self.state(tenant)
-        return state == ACTIVE or (state != DELETED and SUPER_ADMIN in roles)
+        return state == ACTIVE or (state == SUSPENDED and SUPER_ADMIN in roles)
 
     def is_gone(self, tenant_id: str) -> bool:
         """Whether a tenant was deleted, by itself or with its partner: its tokens are revoked."""

@@ -125,6 +125,11 @@ async def _audit_prune(vault: Vault, caller: Caller) -> int:
     return await vault.prune.run(caller)
 
 
+async def _tenants(vault: Vault, caller: Caller) -> int:
+    """The keys of tenants that were deleted 30 days ago, and what was sealed under them."""
+    return await vault.ending.run(caller, lambda: vault.closing)
+
+
 JOBS: Final[tuple[Job, ...]] = (
     Job("audit-archive", "audit", _audit_archive, lambda _: 10 * SECOND, outward=True),
     Job("audit-exports", "audit", _audit_exports, lambda _: 2 * SECOND, outward=True),
@@ -142,4 +147,5 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("purge", "purge", _purge, lambda _: HOUR),
     Job("rewrap", "rewrap", _rewrap, lambda _: 2 * SECOND),
     Job("scrub", "scrub", _scrub, lambda s: s.storage.scrub_interval * SECOND, kept=True),
+    Job("tenants", "purge", _tenants, lambda _: HOUR),
 )
