@@ -142,11 +142,11 @@ class Tenant(Model):
 
 @dataclass(frozen=True)
 class User(Model):
-    """A person. ``groups`` are record ids."""
+    """A person. ``groups`` are record ids; ``email`` is None where an issuer tells none."""
 
     id: str
-    email: str
-    identity_id: str | None = None
+    identity_id: str
+    email: str | None = None
     tenant_id: str | None = None
     display_name: str | None = None
     status: str | None = None
@@ -294,10 +294,9 @@ class Identity(Model):
 
 @dataclass(frozen=True)
 class AssignedRoles(Model):
-    """The admin roles of one identity."""
+    """The admin roles of one identity. ``user_id``: its record id, also of a service account."""
 
     roles: list[str]
-    service_account_id: str | None = None
     user_id: str | None = None
     updated_at: datetime | None = None
     updated_by: str | None = None

@@ -35,6 +35,10 @@ def test_people_of_ones_own_tenant(run: Any, server: Any) -> None:
     result = run("identity", "users")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == "usr_1\tmira@example.org\tACTIVE\ttenant_admin\n"
+    nameless = {**MIRA, "email": None, "identity_id": "user:4711"}
+    server.answers[f"GET {USERS}"].clear()
+    server.answer(f"GET {USERS}", {"users": [nameless], "total": 1})
+    assert run("identity", "users").stdout == "usr_1\tuser:4711\tACTIVE\ttenant_admin\n"
 
 
 def test_people_of_another_tenant_and_filters(run: Any, server: Any) -> None:
@@ -50,7 +54,7 @@ def test_a_list_says_that_there_is_more_of_it_and_fetches_all(run: Any, server: 
     server.answer(WHOAMI, ME)
     server.answer(f"GET {USERS}", {"users": [MIRA], "total": 2})
     assert "2 in all; --all fetches every page" in run("identity", "users").stderr
-    pages = f"GET {USERS}?page_size=1", f"GET {USERS}?page_size=1&page=2"
+    pages = f"GET {USERS}?page_size=1", f"GET {USERS}?page=2&page_size=1"
     other = {**MIRA, "id": "usr_2"}
     server.answer(pages[0], {"users": [MIRA], "total": 2})
     server.answer(pages[1], {"users": [other], "total": 2})
