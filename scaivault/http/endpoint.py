@@ -286,8 +286,8 @@ class Endpoint:
         act = Act(route.action, path=exchange.path or _concerned(exchange.match))
         if refusal.status == 401 and refusal.code != "unseal_failed":
             act = Act("auth_failed")
-            act.extra.update(refusal.notes)
         if act.action == "auth_failed":
+            act.extra.update(refusal.notes)
             act.extra["route"] = f"{route.method} {route.path}"
         if refusal.code == "rate_limited":
             category = str(refusal.details["category"])

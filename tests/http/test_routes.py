@@ -19,6 +19,7 @@ OPEN_ROUTES = {
     ("GET", "/v1/health/ready"), ("HEAD", "/v1/health/ready"),
     ("GET", "/v1/version"), ("GET", "/v1/openapi.json"),
     ("GET", "/v1/auth/config"), ("POST", "/v1/auth/token"), ("POST", "/oauth/token"),
+    ("POST", "/v1/auth/exchange"),
     ("GET", "/.well-known/jwks.json"), ("GET", "/.well-known/openid-configuration"),
     ("GET", "/v1/system/seal-status"), ("POST", "/v1/system/init"),
     ("POST", "/v1/system/unseal"), ("POST", "/v1/system/root-token"),

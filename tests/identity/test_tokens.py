@@ -181,7 +181,9 @@ async def test_many_requests_while_a_token_is_revoked(house: House) -> None:
 
 async def test_what_anybody_may_know_of_the_issuer(house: House) -> None:
     config = await house.get("/v1/auth/config", token=None)
-    assert config.json["grant_types_supported"] == ["client_credentials"]
+    assert config.json["grant_types_supported"] == [
+        "client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange",
+    ]  # fmt: skip
     base = config.json["token_endpoint"].removesuffix("/oauth/token")
     found = await house.get("/.well-known/openid-configuration", token=None)
     assert found.json["issuer"] == config.json["issuer"]
