@@ -45,6 +45,8 @@ from scaivault.identity.mfa import Mfa
 from scaivault.identity.mfa_sealed import SealedFactors
 from scaivault.identity.minting import Minting
 from scaivault.identity.narrowing import Narrowing
+from scaivault.identity.outside import Outside
+from scaivault.identity.outside import store as outside_news
 from scaivault.identity.partners import Partners
 from scaivault.identity.proving import Proving
 from scaivault.identity.published import Published
@@ -168,6 +170,19 @@ class Vault:
         self.audit_index: Final = Index(self.gate, self.ledger)
         self.trails: Final = Trails(self.gate, self.cursors, self.keyring.vault_id, ever_known)
         lend = Lending(self.gate, self.values)
+        outside = Outside(
+            self.gate,
+            limits,
+            self.tenancy,
+            self.authentication,
+            self.revoking,
+            settings.identity,
+            lend=lend,
+            closing=lambda: self.closing,
+        )
+        self.receiver: Final = outside.receiver
+        self.sync: Final = outside.sync
+        self.sync_run: Final = outside.run
         self.trusts: Final = Trusts(
             self.gate,
             self.authentication,
@@ -232,6 +247,7 @@ class Vault:
                 Old(outbox.any_old, outbox.forget),
                 Old(any_ended, forget_ended),
                 Old(foreign_tokens.any_over, foreign_tokens.forget_over),
+                Old(outside_news.any_old, outside_news.forget),
                 Old(trusts_store.any_over, trusts_store.forget_over),
                 Old(access.any_old, access.forget),
             ),

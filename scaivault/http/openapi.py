@@ -32,12 +32,13 @@ from scaivault.identity.members import Members
 from scaivault.identity.mfa import Mfa
 from scaivault.identity.minting import Minting
 from scaivault.identity.partners import Partners
+from scaivault.identity.outside import Receiver, Sync
 from scaivault.identity.published import Published
 from scaivault.identity.revoking import Revoking
 from scaivault.identity.roles import Roles
+from scaivault.identity.tenants import Tenants
 from scaivault.identity.tokens import Tokens
 from scaivault.identity.users import Users
-from scaivault.identity.tenants import Tenants
 from scaivault.policies import Policies
 from scaivault.policies.bindings import Bindings
 from scaivault.policies.rights import Rights
@@ -75,12 +76,14 @@ ROOMS: Final[dict[str, type]] = {
     "groups": Groups,
     "members": Members,
     "directory": Directory,
+    "receiver": Receiver,
+    "sync": Sync,
+    "partners": Partners,
+    "tenants": Tenants,
     "audit": Audit,
     "trails": Trails,
     "exports": Exports,
     "retention": Retention,
-    "partners": Partners,
-    "tenants": Tenants,
     "system": System,
     "slots": Slots,
     "root_key": RootKey,
@@ -96,6 +99,7 @@ _PART: Final = re.compile(r"\{(\w+)\*?\}")
 _HEADERS: Final = {
     "if_match": ("If-Match", "The version that must be the current one, quoted; or `*`."),
     "if_none_match": ("If-None-Match", "`*`: there must be no such secret yet."),
+    "x_scaikey_signature": ("X-ScaiKey-Signature", "`t=<unix>,v1=<hex>` over the body."),
 }
 
 

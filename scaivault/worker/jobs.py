@@ -101,6 +101,10 @@ async def _key_sets(vault: Vault, _caller: Caller) -> None:
     await vault.key_sets.refresh()
 
 
+async def _identity_sync(vault: Vault, caller: Caller) -> int:
+    return await vault.sync_run.run(caller)
+
+
 async def _idle_keys(vault: Vault, caller: Caller) -> int:
     return vault.keyring.expire(caller.now)
 
@@ -140,6 +144,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("expiry", "expiry", _expiry, lambda _: 10 * SECOND),
     Job("flush", "audit", _flush, lambda _: MINUTE),
     Job("forget", "expiry", _forget, lambda _: HOUR),
+    Job("identity-sync", "identity-sync", _identity_sync, lambda _: 2 * SECOND, outward=True),
     Job("idle-keys", "seal", _idle_keys, lambda _: MINUTE),
     Job("idle-rules", "policies", _idle_rules, lambda s: s.policies.cache_ttl * SECOND),
     Job("issuer-key", "identity", _issuer_key, lambda _: HOUR),
