@@ -170,7 +170,7 @@ def test_a_trust_that_ends_takes_its_tokens_along(
     with SyncScaiVaultClient(address(live)) as nobody:
         got = nobody.auth.exchange(builds.token())
     with SyncScaiVaultClient(address(live), token=got.access_token) as build:
-        assert build.secrets.read("shop/prod/db")
+        assert build.secrets.read("shop/prod/db")["of"] == "shop/prod/db"
         (trust,) = vault("identity", "trust", "list", "--json")["trusts"]
         vault("identity", "trust", "delete", trust["id"], "--yes")
         with pytest.raises(AuthenticationError):
@@ -227,9 +227,11 @@ def test_who_leaves_is_cut_off_everywhere(vault: Any, live: Server) -> None:
     granted(vault, leaver, "harbor/**=read,list")
     for path in ("harbor/crane", "harbor/gate", "harbor/light"):
         vault("secrets", "write", path, f"of={path}")
-    words = ("auth", "token", "create", "laptop", "--for", leaver)
-    words += ("--scope", "secrets:read", "--scope", "secrets:list")
-    tokens = [vault(*words).strip() for _ in range(2)]
+    scopes = ("--scope", "secrets:read", "--scope", "secrets:list")
+    tokens = [
+        vault("auth", "token", "create", name, "--for", leaver, *scopes).strip()
+        for name in ("laptop", "phone")
+    ]
     clients = [SyncScaiVaultClient(address(live), token=token) for token in tokens]
     tokens.append(
         clients[0].auth.exchange(tokens[0], subject_token_type="access_token").access_token
