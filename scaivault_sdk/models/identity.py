@@ -98,11 +98,11 @@ class Introspection(Model):
 @dataclass(frozen=True)
 class TotpEnrolment(Model):
     """A second factor to be: ``secret`` (base32) and ``otpauth_uri`` (for a QR code) are told
-    once, and not in a repr."""
+    once, and not in a repr. None when the answer to the first attempt was lost: enrol again."""
 
-    secret: str = field(repr=False)
-    otpauth_uri: str = field(repr=False)
-    confirmed: bool = False
+    confirmed: bool
+    secret: str | None = field(default=None, repr=False)
+    otpauth_uri: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
