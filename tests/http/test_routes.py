@@ -23,6 +23,7 @@ OPEN_ROUTES = {
     ("GET", "/.well-known/jwks.json"), ("GET", "/.well-known/openid-configuration"),
     ("GET", "/v1/system/seal-status"), ("POST", "/v1/system/init"),
     ("POST", "/v1/system/unseal"), ("POST", "/v1/system/root-token"),
+    ("POST", "/v1/identity/webhooks/scaikey"),
 }  # fmt: skip
 
 SILENT = {
@@ -115,6 +116,7 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
         {"identity_id": "sa:app", "path": "app/db", "permission": "read"},
     ),
     ("GET", "/v1/policies/who-can"): ("/v1/policies/who-can?path=app/db&permission=read", None),
+    ("POST", "/v1/identity/sync"): ("/v1/identity/sync?tenant_id={tenant}", None),
     ("POST", "/v1/audit/export"): (
         "/v1/audit/export",
         {"from": "2031-01-01", "to": "2031-02-01", "destination": {"type": "file"}},
@@ -123,7 +125,7 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("POST", "/v1/system/root-token"): ("/v1/system/root-token", {"passphrase": PASSPHRASE}),
 }  # fmt: skip
 # These have tests of their own: they end the vault, or take a slot, a seal or a user first.
-ELSEWHERE = re.compile(r"/v1/system/|/oauth/token|/v1/health/detailed|/v1/auth/mfa/")
+ELSEWHERE = re.compile(r"/v1/system/|/v1/identity/webhooks/|/oauth/token|/v1/health/detailed|/v1/auth/mfa/")
 
 
 async def prepare(house: House) -> dict[str, str]:
