@@ -26,6 +26,7 @@ from scaivault.http.topics import TOPICS, topic
 from scaivault.identity.accounts import Accounts
 from scaivault.identity.credentials import Credentials
 from scaivault.identity.directory import Directory
+from scaivault.identity.exchange import Exchange
 from scaivault.identity.grants import Grants
 from scaivault.identity.groups import Groups
 from scaivault.identity.members import Members
@@ -38,6 +39,7 @@ from scaivault.identity.revoking import Revoking
 from scaivault.identity.roles import Roles
 from scaivault.identity.tenants import Tenants
 from scaivault.identity.tokens import Tokens
+from scaivault.identity.trusts import Trusts
 from scaivault.identity.users import Users
 from scaivault.policies import Policies
 from scaivault.policies.bindings import Bindings
@@ -67,6 +69,7 @@ ROOMS: Final[dict[str, type]] = {
     "minting": Minting,
     "mfa": Mfa,
     "grants": Grants,
+    "exchange": Exchange,
     "published": Published,
     "users": Users,
     "accounts": Accounts,
@@ -76,6 +79,7 @@ ROOMS: Final[dict[str, type]] = {
     "groups": Groups,
     "members": Members,
     "directory": Directory,
+    "trusts": Trusts,
     "receiver": Receiver,
     "sync": Sync,
     "partners": Partners,
