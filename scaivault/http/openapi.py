@@ -32,8 +32,8 @@ from scaivault.identity.groups import Groups
 from scaivault.identity.members import Members
 from scaivault.identity.mfa import Mfa
 from scaivault.identity.minting import Minting
-from scaivault.identity.partners import Partners
 from scaivault.identity.outside import Receiver, Sync
+from scaivault.identity.partners import Partners
 from scaivault.identity.published import Published
 from scaivault.identity.revoking import Revoking
 from scaivault.identity.roles import Roles
