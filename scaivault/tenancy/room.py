@@ -161,25 +161,34 @@ class Tenancy:
         tx.then(lambda: self.partners.__setitem__(partner.id, partner))
 
     def keep_tenant(self, tx: Transaction, tenant: Tenant) -> Tenant:
-        """Write a tenant's row, whole; a new one gets its key. ``already_exists`` when another one
-        of the partner has the slug, ``invalid_state`` for one that was deleted for good. Its
-        partner must be there; it never changes."""
-        if self._slug_owner(tx, tenant) not in {None, tenant.id}:
-            raise _taken("tenant of this partner")
-        is_new = store.tenant(tx.connection, tenant.id) is None
-        if not is_new and tenant.status != DELETED and not store.keys(tx.connection, tenant.id):
-            raise _destroyed()
-        if is_new:
+        """Write a tenant's row; a new one gets its key. What is written: partner and time of making
+        never change. ``already_exists`` when another one of the partner has the slug,
+        ``invalid_state`` for one that was deleted for good. The partner must be there."""
+        known = store.tenant(tx.connection, tenant.id)
+        if known is None:
             tenant = _behind_first(tx, tenant)
+        else:
+            tenant = tenant._replace(partner_id=known.partner_id, created_at=known.created_at)
+        owner = store.tenant_of_slug(tx.connection, tenant.partner_id, tenant.slug)
+        if owner not in {None, tenant.id}:
+            raise _taken("tenant of this partner")
+        if known is not None and tenant.status != DELETED:
+            self._check_key(tx, tenant)
         store.put_tenant(tx, tenant)
-        if is_new:
+        if known is None:
             self._make_key(tx, tenant)
         tx.then(lambda: self.tenants.__setitem__(tenant.id, tenant))
         return tenant
 
     @staticmethod
-    def _slug_owner(tx: Transaction, tenant: Tenant) -> str | None:
-        return store.tenant_of_slug(tx.connection, tenant.partner_id, tenant.slug)
+    def _check_key(tx: Transaction, tenant: Tenant) -> None:
+        if not store.keys(tx.connection, tenant.id):
+            raise Refusal(
+                "invalid_state",
+                "the key of this tenant was destroyed 30 days after it was deleted; make a new"
+                " tenant",
+                reason="key_destroyed",
+            )
 
     def _make_key(self, tx: Transaction, tenant: Tenant) -> None:
         with Guarded.random() as key:
@@ -212,14 +221,6 @@ def _behind_first(tx: Transaction, tenant: Tenant) -> Tenant:
 
 def _taken(what: str) -> Refusal:
     return Refusal("already_exists", f"another {what} has this slug", field="slug")
-
-
-def _destroyed() -> Refusal:
-    return Refusal(
-        "invalid_state",
-        "the key of this tenant was destroyed 30 days after it was deleted; make a new tenant",
-        reason="key_destroyed",
-    )
 
 
 def _aim(caller: Caller, wanted: str) -> None:
