@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import unicodedata
 from typing import Any
 
@@ -132,6 +133,12 @@ async def test_an_address_is_taken_for_ever(house: House) -> None:
     assert (await made(house)).code == "already_exists"
     await outside(house, "user", "ola@harbor.example")
     assert (await made(house, "ola@harbor.example")).code == "already_exists"
+
+
+async def test_of_many_at_once_one_is_made(house: House) -> None:
+    spellings = (MIRA, MIRA.upper(), f" {MIRA}", MIRA.title())
+    answers = await asyncio.gather(*(made(house, email) for email in spellings))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409, 409]
 
 
 async def test_one_address_in_two_tenants_is_two_users(house: House) -> None:
