@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-from scaivault.clock import SECOND
+from scaivault.clock import MINUTE, SECOND
 from scaivault.config.identity import Issuer
 from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
@@ -83,13 +83,14 @@ class SyncRun:
             await self._end(caller, run, Counters(), _cut())
 
     async def _is_due(self, issuer: Issuer, now: int) -> bool:
+        """By its interval; a directory that was never read is left alone for a minute."""
         if issuer.sync is None or self._closing():
             return False
+        interval = issuer.sync.interval * SECOND
         if issuer.name not in self._begun:
-            self._begun[issuer.name] = await self._gate.ask(
-                lambda db: store.last_start(db, issuer.name)
-            )
-        return now - self._begun[issuer.name] >= issuer.sync.interval * SECOND
+            last = await self._gate.ask(lambda db: store.last_start(db, issuer.name))
+            self._begun[issuer.name] = last or now - interval + min(interval, MINUTE)
+        return now - self._begun[issuer.name] >= interval
 
     async def _scheduled(self, caller: Caller, issuer: Issuer) -> Run:
         tenant = issuer.tenant if issuer.tenant in self._tenancy.tenants else None
@@ -114,6 +115,8 @@ class SyncRun:
     async def _one(self, caller: Caller, run: Run) -> int:
         done, error = Counters(), None
         for issuer in self._of(run):
+            if run.tenant_id is None and run.partner_id is None:
+                self._begun[issuer.name] = run.started_at
             try:
                 if self._closing():
                     raise _cut()

@@ -296,10 +296,11 @@ def end_run(
 
 
 def last_start(db: Connection, issuer: str) -> int:
-    """When the newest scheduled run of an issuer began; 0: never."""
+    """When the newest run over all that an issuer has began; 0: never."""
     row = db.execute(
         "SELECT coalesce(max(started_at), 0) FROM sync_run"
-        " WHERE issuer = :issuer AND cause = 'scheduled'",
+        " WHERE issuer = :issuer"
+        " OR (issuer IS NULL AND partner_id IS NULL AND tenant_id IS NULL)",
         {"issuer": issuer},
     ).fetchone()
     return int(row[0])

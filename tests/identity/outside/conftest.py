@@ -1,4 +1,4 @@
-"""A vault that ScaiKey tells its news to."""
+"""A vault that ScaiKey tells its news to, and one that reads a directory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.identity.outside.directory import Directory
 from tests.identity.outside.scaikey import ScaiKey
+from tests.identity.outside.synced import Synced
 from tests.support.house import House
 
 
@@ -27,3 +29,17 @@ async def scaikey(house: House) -> ScaiKey:
     sender = ScaiKey(house)
     await sender.found()
     return sender
+
+
+@pytest.fixture
+async def directory() -> AsyncIterator[Directory]:
+    async with Directory() as running:
+        yield running
+
+
+@pytest.fixture
+async def synced(tmp_path: Path, directory: Directory) -> AsyncIterator[Synced]:
+    """A vault whose issuer ``corp`` has the directory."""
+    opened = await Synced.opened(tmp_path / "synced", directory)
+    yield opened
+    await opened.house.close()
