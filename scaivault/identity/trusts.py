@@ -10,8 +10,9 @@ from typing import Final
 
 from scaivault.errors import Refusal, faults
 from scaivault.gate.caller import TENANT_ADMIN, Caller, Principal
-from scaivault.gate.cursors import Cursors, Pages
+from scaivault.gate.cursors import Cursors, Pages, Place
 from scaivault.gate.gate import Act, Gate
+from scaivault.gate.rules import reaches
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import subjects, tokens_store
 from scaivault.identity import trusts_store as store
@@ -55,9 +56,7 @@ class Trusts:
 
         async def look() -> wire.TrustPage:
             place = self._pages.place(caller, request, _NEWEST)
-            found = await self.gate.ask(
-                lambda db: store.page(db, caller.tenant, place.position, place.limit + 1)
-            )
+            found = await self.gate.ask(lambda db: _page(db, caller, place))
             page = self._pages.cut(caller, place, found, lambda one: [one.created_at, one.id])
             return wire.TrustPage([info(one) for one in page.items], page.cursor, page.has_more)
 
@@ -71,6 +70,8 @@ class Trusts:
 
         async def look() -> wire.Trust:
             trust = await self.gate.ask(lambda db: self._found(db, caller, request.id))
+            if not _is_shown(caller, trust):
+                raise _not_found(request.id)
             self._tenancy.concern(caller, trust.tenant_id)
             act.extra["object_id"] = trust.id
             return info(trust)
@@ -140,7 +141,7 @@ class Trusts:
         """A trust of a tenant that the caller reaches; others are simply not there."""
         trust = store.trust(db, trust_id)
         if trust is None or not self._tenancy.sees(holder(caller), trust.tenant_id):
-            raise Refusal("trust_not_found", "there is no such trust", id=trust_id[:64])
+            raise _not_found(trust_id)
         return trust
 
     def _to_change(self, tx: Transaction, caller: Caller, trust_id: str) -> Trust:
@@ -180,6 +181,31 @@ class Trusts:
     def _end_tokens(self, tx: Transaction, trust: Trust) -> None:
         tokens_store.revoke_of_trust(tx, trust.tenant_id, trust.id)
         tx.then(self._authentication.forget)
+
+
+def _not_found(trust_id: str) -> Refusal:
+    return Refusal("trust_not_found", "there is no such trust", id=trust_id[:64])
+
+
+def _page(db: Connection, caller: Caller, place: Place) -> list[Trust]:
+    """One more than the page takes, of those that may be told."""
+    found: list[Trust] = []
+    behind, most = place.position, place.limit + 1
+    while len(found) < most:
+        some = store.page(db, caller.tenant, behind, most)
+        found += [trust for trust in some if _is_shown(caller, trust)]
+        if len(some) < most:
+            break
+        behind = [some[-1].created_at, some[-1].id]
+    return found[:most]
+
+
+def _is_shown(caller: Caller, trust: Trust) -> bool:
+    """A trust names the secrets that the vault reads for it: not to a token that is narrowed to
+    others."""
+    review, lists = trust.token_review, holder(caller).allowed_paths
+    paths = () if review is None else (review.credentials_path, review.ca_cert_path)
+    return all(path is None or reaches(lists, path) for path in paths)
 
 
 def _check_scopes(principal: Principal, account: Account, body: wire.TrustBody) -> None:
