@@ -58,6 +58,7 @@ MEANING: Final = {
     "export_not_found": "There is no such export.",
     "credential_not_found": "The service account has no such credential.",
     "token_not_found": "There is no such token, or none that is yours to see.",
+    "trust_not_found": "There is no such trust, or none that is yours to see.",
     "slot_not_found": "There is no such slot. `operator slots list` shows them.",
     "rotation_policy_not_found": "There is no such rotation policy; there are none yet.",
     "secret_policy_not_found": "There is no such secret policy; there are none yet.",
@@ -74,7 +75,8 @@ MEANING: Final = {
     "validation_error": "Fields are at fault; `details.fields` names each with its fault.",
     "rate_limited": "Too many calls. Wait `Retry-After` seconds.",
     "internal_error": "The server failed. The log has the `request_id`.",
-    "upstream_error": "What stands behind a slot (a file, a credential) failed: `details.backend`.",
+    "upstream_error": "What stands behind a slot (a file, a credential), or the cluster that a token"
+    " is from, failed: `details.backend`.",
     "service_unavailable": "The audit row cannot be written, so nothing was done.",
     "sealed": "The vault is sealed. Somebody has to unseal it.",
     "not_initialized": "There is no vault yet. `operator init` makes one.",

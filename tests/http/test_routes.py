@@ -52,6 +52,15 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
         "/v1/secrets/batch/metadata", {"paths": ["app/db"]},
     ),
     ("POST", "/v1/auth/token"): ("/v1/auth/token", "grant"),
+    ("POST", "/v1/auth/exchange"): ("/v1/auth/exchange", "exchange"),
+    ("POST", "/v1/identity/trusts"): (
+        "/v1/identity/trusts",
+        {
+            "name": "new", "issuer": "https://ci.harbor.example", "subject": "build:*",
+            "identity": "sa:app", "max_scopes": ["secrets:read"],
+        },
+    ),
+    ("PATCH", "/v1/identity/trusts/{id}"): ("/v1/identity/trusts/{trust}", {"name": "x"}),
     ("POST", "/v1/identity/service-accounts"): (
         "/v1/identity/service-accounts", {"name": "new", "scopes": ["secrets:read"]},
     ),
@@ -147,6 +156,8 @@ async def prepare(house: House) -> dict[str, str]:
     group = (await house.call("POST", "/v1/identity/groups", {"name": "night"})).json["id"]
     await house.call("POST", f"/v1/identity/groups/{group}/members", {"identity_id": account})
     export = CALLS["POST", "/v1/audit/export"]
+    trust = CALLS["POST", "/v1/identity/trusts"]
+    kept = {**trust[1], "name": "kept"}
     policy, loose = [
         (await house.call("POST", "/v1/policies", {"name": name, "rules": RULES})).json["id"]
         for name in ("bound", "loose")
@@ -159,6 +170,8 @@ async def prepare(house: House) -> dict[str, str]:
     binding = (await house.call("POST", f"/v1/policies/{policy}/bindings", bound)).json["id"]
     return {
         "export": (await house.call("POST", *export)).json["export_id"],
+        "trust": (await house.call("POST", trust[0], kept)).json["id"],
+        "text": token,
         "policy": policy,
         "loose": loose,
         "binding": binding,
@@ -183,7 +196,7 @@ def target(route: Route, known: dict[str, str]) -> str:
     for part, name in (
         ("service-accounts/{id}", "account"), ("tokens/{id}", "token"), ("tenants/{id}", "tenant"),
         ("partners/{id}", "partner"), ("slots/{id}", "account"), ("{credential_id}", "credential"),
-        ("users/{id}", "user"), ("{user_id}", "user"),
+        ("users/{id}", "user"), ("{user_id}", "user"), ("trusts/{id}", "trust"),
         ("{tenant_id}", "tenant"), ("exports/{id}", "export"), ("groups/{id}", "group"),
         ("{identity_id}", "account"), ("policies/{id}", "policy"), ("{binding_id}", "binding"),
     ):  # fmt: skip
@@ -194,6 +207,9 @@ def target(route: Route, known: dict[str, str]) -> str:
 
 def body(route: Route, known: dict[str, str]) -> Any:
     found = CALLS.get((route.method, route.path), ("", None))[1]
+    if found == "exchange":
+        kind = "urn:ietf:params:oauth:token-type:access_token"
+        return {"subject_token": known["text"], "subject_token_type": kind}
     if found == "grant":
         return {
             "grant_type": "client_credentials",
@@ -295,7 +311,7 @@ async def test_a_success_leaves_one_row(house: House, route: Route) -> None:
     assert answer.status in (route.status, route.created), answer.body
     assert_described(route.method, route.path, answer)
     rows = await house.rows(request_id=answer.headers["x-request-id"])
-    action = "auth_login" if route.path == "/v1/auth/token" else route.action
+    action = "auth_login" if route.action == "auth_failed" else route.action
     if route.path == ASKING:
         assert rows == []
         return
@@ -321,6 +337,7 @@ async def test_probes_and_published_documents_leave_no_row(house: House, path: s
 _MISSING = {
     "secret_not_found", "identity_not_found", "token_not_found", "tenant_access_denied",
     "tenant_not_found", "export_not_found", "policy_not_found", "partner_not_found",
+    "trust_not_found",
 }  # fmt: skip
 
 
