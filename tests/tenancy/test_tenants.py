@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scaivault.clock import DAY, instant
-from tests.support.house import House
+from tests.support.house import PASSPHRASE, House
 from tests.support.rights import neighbour
 from tests.tenancy.asking import (
     SCOPES,
@@ -252,6 +252,22 @@ async def test_it_stays_the_first_when_the_clock_is_set_back(house: House) -> No
     await tenant(house, "other")
     answer = await delete(house, house.made["tenant_id"])
     assert answer.details == {"reason": "first_tenant"}
+
+
+async def test_a_lost_root_token_is_never_another_tenant_s(house: House) -> None:
+    """Whose account has the same name, and seems to be older."""
+    house.clock.advance(-DAY)
+    other = await tenant(house, "other")
+    body = {"name": "root", "scopes": ["secrets:read"], "tenant_id": other["id"]}
+    made = await house.call("POST", "/v1/identity/service-accounts", body)
+    assert made.status == 201
+    given = await house.call(
+        "POST", "/v1/system/root-token", {"passphrase": PASSPHRASE}, token=None
+    )
+    whoami = await house.get("/v1/auth/whoami", token=given.json["token"])
+    assert whoami.json["tenant_id"] == house.made["tenant_id"]
+    where = f"/v1/identity/service-accounts/{made.json['id']}"
+    assert (await house.get(where)).json["roles"] == []
 
 
 async def test_the_last_super_admin_keeps_its_tenant(house: House) -> None:
