@@ -363,8 +363,8 @@ async def test_deleted_and_suspended_users_prove_nothing(house: House) -> None:
 async def test_rules_that_want_it(house: House) -> None:
     await house.put("app/db", {"n": 1})
     text = await login(house)
-    rule = {"path_pattern": "app/**", "permissions": ["read"]}
-    rule["conditions"] = {"require_mfa": True, "mfa_max_age": "10m"}
+    fresh = {"require_mfa": True, "mfa_max_age": "10m"}
+    rule = {"path_pattern": "app/**", "permissions": ["read"], "conditions": fresh}
     policy = await house.call("POST", "/v1/policies", {"name": "p", "rules": [rule]})
     where = f"/v1/policies/{policy.json['id']}/bindings"
     bound = {"identity_type": "user", "identity_id": MIRA}
