@@ -176,7 +176,7 @@ CHANGES: list[tuple[list[str], str, Any]] = [
         {"name": "Shop", "slug": "shop", "partner_id": "ptn_1"},
     ),
     (
-        ["create", "user", "mira@example.org", "--group", "group:a", "--group", "group:b"],
+        ["create", "user", "mira@example.org", "--group", "group:a", "--group", "b"],
         "POST /v1/identity/users",
         {"email": "mira@example.org", "groups": ["group:a", "group:b"]},
     ),
@@ -206,7 +206,7 @@ CHANGES: list[tuple[list[str], str, Any]] = [
         {"groups": [], "status": "SUSPENDED"},
     ),
     (
-        ["update", "service-account", "sa:job", "--scope", "secrets:list"],
+        ["update", "service-account", "job", "--scope", "secrets:list"],
         "PATCH /v1/identity/service-accounts/sa:job",
         {"scopes": ["secrets:list"]},
     ),
@@ -214,6 +214,16 @@ CHANGES: list[tuple[list[str], str, Any]] = [
         ["update", "group", "grp_1", "--no-parent"],
         "PATCH /v1/identity/groups/grp_1",
         {"parent_id": None},
+    ),
+    (
+        ["update", "group", "ops", "--parent", "all"],
+        "PATCH /v1/identity/groups/group:ops",
+        {"parent_id": "group:all"},
+    ),
+    (
+        ["update", "user", "mira@example.org", "--display-name", "M", "--group", "grp_1"],
+        "PATCH /v1/identity/users/user:mira@example.org",
+        {"display_name": "M", "groups": ["grp_1"]},
     ),
     (
         ["members", "grp_1", "--add", "sa:job"],
@@ -243,8 +253,8 @@ GONE = [
     (["delete", "partner", "ptn_1"], "DELETE /v1/identity/partners/ptn_1"),
     (["delete", "tenant", "tnt_1"], "DELETE /v1/identity/tenants/tnt_1?confirm=tnt_1"),
     (["delete", "user", "usr_1"], "DELETE /v1/identity/users/usr_1"),
-    (["delete", "service-account", "sa:job"], "DELETE /v1/identity/service-accounts/sa:job"),
-    (["delete", "group", "grp_1"], "DELETE /v1/identity/groups/grp_1"),
+    (["delete", "service-account", "job"], "DELETE /v1/identity/service-accounts/sa:job"),
+    (["delete", "group", "ops"], "DELETE /v1/identity/groups/group:ops"),
     (["members", "grp_1", "--remove", "sa:job"], "DELETE /v1/identity/groups/grp_1/members/sa:job"),
     (["update", "user", "usr_1", "--reset-mfa"], "DELETE /v1/identity/users/usr_1/mfa"),
     (["trust", "delete", "trs_1"], "DELETE /v1/identity/trusts/trs_1"),
