@@ -79,9 +79,10 @@ class Revoking:
         super_admin."""
         gone = who._replace(status=model.DELETED, roles=())
         if isinstance(gone, User):
-            mfa_store.drop(tx, gone)
             gone = gone._replace(mfa_enabled=0)
         gone = self._end(tx, gone)
+        if isinstance(gone, User):
+            mfa_store.drop(tx, gone)
         groups_store.drop_memberships(tx, gone.tenant_id, gone.identity_id)
         self._authentication.on_deleted(tx, gone.tenant_id, gone.identity_id)
         return gone
