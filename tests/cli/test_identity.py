@@ -156,7 +156,7 @@ def test_roles(run: Any, server: Any) -> None:
 
 def test_roles_are_replaced(run: Any, server: Any) -> None:
     call = "PUT /v1/identity/service-accounts/sa:job/roles"
-    server.answer(call, {"service_account_id": "sa_1", "roles": ["tenant_admin"]})
+    server.answer(call, {"user_id": "sa_1", "roles": ["tenant_admin"]})
     assert run("identity", "set-roles", "sa:job", "tenant_admin").exit_code == 0
     assert server.sent(call) == [{"roles": ["tenant_admin"]}]
     assert run("identity", "set-roles", "sa:job").exit_code == 5
