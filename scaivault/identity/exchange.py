@@ -71,7 +71,8 @@ class Exchange:
         self, caller: Caller, body: wire.ExchangeBody, ttl: int | None
     ) -> wire.Exchanged:
         token = jwt.parse(body.subject_token)
-        named = await self.gate.ask(lambda db: _named(db, token.issuer))
+        found = await self.gate.ask(lambda db: _named(db, token.issuer))
+        named = [one for one in found if not self._tenancy.is_gone(one.trust.tenant_id)]
         if not named or token.issuer == self._issuer.name:
             raise refused()  # nobody outside was called
         notes: dict[str, object] = {"issuer": token.issuer}

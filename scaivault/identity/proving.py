@@ -19,6 +19,9 @@ from scaivault.identity.trusts_model import Review, Trust
 
 # Of several failures the one that says most: what was proven but is over, then what may pass.
 _TELLING: Final = ("token_expired", "upstream_error", "token_invalid")
+# Key sets that one token may have us ask for. Tenants that trust the same issuer mostly ask for the
+# same one; a tenant that names very many must not make every exchange of that issuer slow.
+_MOST: Final = 32
 
 
 class _Demand(NamedTuple):
@@ -58,6 +61,12 @@ class Proving:
         kinds: dict[_Demand, list[Trust]] = {}
         for trust in trusts:
             kinds.setdefault(_demand(trust), []).append(trust)
+        if len(kinds) > _MOST:
+            raise Refusal(
+                "invalid_request",
+                "too many trusts could be meant: name the tenant_id that you want",
+                reason="ambiguous_role",
+            )
         faults = await asyncio.gather(*(self._fault(caller, token, one) for one in kinds))
         found = [
             trust

@@ -272,6 +272,31 @@ async def test_trusts_of_several_tenants(house: House, provider: Provider) -> No
     assert (refused.status, refused.details) == (403, {"reason": "tenant_suspended"})
 
 
+async def test_a_deleted_tenants_trusts_are_not_there(house: House, provider: Provider) -> None:
+    second = (await found_tenant(house, "second")).id
+    await runner(house, tenant_id=second)
+    await trust(house, provider, tenant_id=second)
+    where = f"/v1/identity/tenants/{second}"
+    assert (await house.call("DELETE", f"{where}?confirm={second}")).status == 204
+    assert await code(house, build(provider)) == "token_invalid"
+    assert provider.calls == []
+
+
+async def test_very_many_key_sets_are_not_asked_for(house: House, provider: Provider) -> None:
+    """A tenant could else make every exchange of a shared issuer slow."""
+    second = (await found_tenant(house, "second")).id
+    await runner(house)
+    await runner(house, tenant_id=second)
+    await trust(house, provider)
+    for number in range(33):
+        keys = f"{provider.url}/keys/{number}"
+        await trust(house, provider, tenant_id=second, name=f"t{number}", jwks_url=keys)
+    answer = await exchange(house, build(provider))
+    assert (answer.status, answer.details) == (400, {"reason": "ambiguous_role"})
+    assert provider.calls == []
+    assert await code(house, build(provider), tenant_id=house.made["tenant_id"]) == "ok"
+
+
 async def test_an_unproven_token_learns_of_no_trust(house: House, provider: Provider) -> None:
     """Junk is junk, whether its subject would fit a trust or not."""
     await runner(house)
