@@ -231,6 +231,8 @@ def test_every_other_route_asks_for_a_scope_or_only_tells_of_the_caller() -> Non
     free = {named(route) for route in CLOSED if not route.scopes}
     assert free == {
         "GET /v1/auth/whoami", "GET /v1/auth/tokens/{id}", "DELETE /v1/auth/tokens/{id}",
+        "POST /v1/auth/tokens", "GET /v1/auth/tokens", "POST /v1/auth/mfa/totp",
+        "POST /v1/auth/mfa/verify", "DELETE /v1/auth/mfa/totp",
         "GET /v1/identity/service-accounts/{id}/roles", "GET /v1/identity/roles",
         "GET /v1/identity/users/{user_id}/roles",
         "GET /v1/policies/effective",
