@@ -134,7 +134,9 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("POST", "/v1/system/root-token"): ("/v1/system/root-token", {"passphrase": PASSPHRASE}),
 }  # fmt: skip
 # These have tests of their own: they end the vault, or take a slot, a seal or a user first.
-ELSEWHERE = re.compile(r"/v1/system/|/v1/identity/webhooks/|/oauth/token|/v1/health/detailed|/v1/auth/mfa/")
+ELSEWHERE = re.compile(
+    r"/v1/system/|/v1/identity/webhooks/|/oauth/token|/v1/health/detailed|/v1/auth/mfa/"
+)
 
 
 async def prepare(house: House) -> dict[str, str]:
