@@ -52,30 +52,29 @@ class Tenancy:
         Naming a foreign one takes ``partner_admin`` of its partner or ``super_admin``; for anybody
         else an unknown tenant answers like a foreign one. ``keeping``: the request is about
         identities or the vault, not about what belongs to the tenant; then ``super_admin`` acts
-        from a suspended one too, or nobody could lift the suspension of the only tenant."""
+        from a suspended one too, or nobody could lift the suspension of the only tenant.
+        Otherwise nobody acts in a suspended one, nor anywhere else from it, but ``super_admin``."""
         principal = caller.principal
         if principal is None:
             raise Refusal("authentication_required", "this call needs a token")
         wanted = principal.tenant_id if named is None else named
         _aim(caller, wanted)
-        home = self.tenants.get(principal.tenant_id)
-        if home is not None and self.state(home) == DELETED:
+        tenant = home = self.tenants.get(principal.tenant_id)
+        state = at_home = ACTIVE if home is None else self.state(home)
+        if at_home == DELETED:
             raise Refusal("token_revoked", "the tenant of this token was deleted")
-        tenant = self.tenants.get(wanted)
-        if tenant is not None and self.state(tenant) == DELETED:
-            tenant = None
         if wanted != principal.tenant_id:
-            tenant = _reachable(principal, tenant, wanted)
+            tenant = self.tenants.get(wanted)
+            state = DELETED if tenant is None else self.state(tenant)
+            tenant = _reachable(principal, None if state == DELETED else tenant, wanted)
         if tenant is None:
             raise Refusal(
                 "invalid_request",
                 "the token belongs to no tenant; name one in the X-Tenant-ID header",
                 reason="tenant_required",
             )
-        lifts = keeping and SUPER_ADMIN in principal.roles
-        if not (lifts or self.state(tenant) == ACTIVE) or not self.admits(
-            principal.tenant_id, principal.roles
-        ):
+        rules = SUPER_ADMIN in principal.roles
+        if (state != ACTIVE and not (rules and keeping)) or (at_home != ACTIVE and not rules):
             raise Refusal("forbidden", "this tenant is suspended", reason="tenant_suspended")
         caller.tenant_id = tenant.id
         caller.partner_id = tenant.partner_id
@@ -124,11 +123,9 @@ class Tenancy:
         return together((tenant.status, self.partners[tenant.partner_id].status))
 
     def admits(self, tenant_id: str, roles: Collection[str]) -> bool:
-        """Whether people of a tenant may act at all. Those of a suspended one act nowhere else
-        either; but for ``super_admin``, or nobody could lift the suspension of the tenant that all
-        of them belong to."""
+        """Whether people of a tenant are given tokens: of a suspended one only ``super_admin``."""
         tenant = self.tenants.get(tenant_id)
-        state = ACTIVE if tenant is None else self.state(tenant)
+        state = DELETED if tenant is None else self.state(tenant)
         return state == ACTIVE or (state == SUSPENDED and SUPER_ADMIN in roles)
 
     def is_gone(self, tenant_id: str) -> bool:
