@@ -101,6 +101,17 @@ def users_of(db: Connection, issuer: str, tenant: str) -> list[Standing]:
     return [Standing._make(row) for row in rows]
 
 
+def identities(db: Connection, origin: Origin) -> dict[str, str]:
+    """External id -> canonical id, of all users whom the directory claimed and who are there."""
+    rows = db.execute(
+        "SELECT l.external_id, u.identity_id FROM outside_link l JOIN user u ON u.id = l.record_id"
+        " WHERE l.issuer = :issuer AND l.tenant_id = :tenant AND l.kind = 'user'"
+        " AND u.status <> 'DELETED'",
+        {"issuer": origin.issuer, "tenant": origin.tenant_id},
+    )
+    return dict(rows.fetchall())
+
+
 def missing_groups(db: Connection, issuer: str, tenant: str) -> set[str]:
     """Records of groups that were missing in the last run."""
     rows = db.execute(

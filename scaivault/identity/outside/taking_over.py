@@ -81,6 +81,7 @@ class TakingOver:
         self._arranged: Final[Arranged] = arrange(listed.circles)
         self._identities: Final[Counter[str]] = listed.identities()
         self._told_of: set[str] = set()
+        self._known: dict[str, str] | None = None
 
     def steps(self) -> Iterator[Step]:
         """In their order: who leaves loses his rights before others gain any."""
@@ -164,8 +165,9 @@ class TakingOver:
 
     def _members(self, db: Connection, people: Iterable[str]) -> list[str]:
         """Canonical ids of those whom we know; nobody else is a member."""
-        found = (self._people.linked(db, self._origin, one) for one in people)
-        return [user.identity_id for user in found if user is not None and _belongs(user.status)]
+        if self._known is None:
+            self._known = store.identities(db, self._origin)
+        return [self._known[one] for one in people if one in self._known]
 
     def _empty(self, tx: Transaction) -> Counters:
         """Groups that are missing for the second time have no members any more; they are filled
@@ -183,10 +185,6 @@ class TakingOver:
                 changed += self._circles.members(tx, self._origin, group, ()) == UPDATED
             store.missed(tx, record)
         return Counters(updated=changed)
-
-
-def _belongs(status: str) -> bool:
-    return status != "DELETED"
 
 
 def _counted(outcomes: list[Outcome]) -> Counters:

@@ -78,9 +78,7 @@ def server(tmp_path: Path) -> Iterator[Real]:
         process.wait()
 
 
-async def test_a_real_server(
-    server: Real, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_real_server(server: Real, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scim, "_PAGE", 50)
     synced = await Synced.opened(tmp_path / "vault", server)
     names = [f"user{number:03}" for number in range(120)]
