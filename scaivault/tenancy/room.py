@@ -46,14 +46,13 @@ class Tenancy:
 
     # -- who acts where ------------------------------------------------------------------------
 
-    def resolve(self, caller: Caller, named: str | None, *, keeping: bool = False) -> None:
+    def resolve(self, caller: Caller, named: str | None, even: Collection[str] = ()) -> None:
         """Set the tenant acted upon: the one named, else the token's own.
 
         Naming a foreign one takes ``partner_admin`` of its partner or ``super_admin``; for anybody
-        else an unknown tenant answers like a foreign one. ``keeping``: the request is about
-        identities or the vault, not about what belongs to the tenant; then ``super_admin`` acts
-        from a suspended one too, or nobody could lift the suspension of the only tenant.
-        Otherwise nobody acts in a suspended one, nor anywhere else from it, but ``super_admin``."""
+        else an unknown tenant answers like a foreign one. Nobody acts in a suspended one, nor
+        anywhere else from it, but ``super_admin``; a deleted one is not there. ``even``: states of
+        the tenant (SUSPENDED: of its own) in which ``super_admin`` may do this nevertheless."""
         principal = caller.principal
         if principal is None:
             raise Refusal("authentication_required", "this call needs a token")
@@ -61,20 +60,22 @@ class Tenancy:
         _aim(caller, wanted)
         tenant = home = self.tenants.get(principal.tenant_id)
         state = at_home = ACTIVE if home is None else self.state(home)
+        rules = SUPER_ADMIN in principal.roles
         if at_home == DELETED:
             raise Refusal("token_revoked", "the tenant of this token was deleted")
         if wanted != principal.tenant_id:
             tenant = self.tenants.get(wanted)
             state = DELETED if tenant is None else self.state(tenant)
-            tenant = _reachable(principal, None if state == DELETED else tenant, wanted)
+            is_there = state != DELETED or (rules and DELETED in even)
+            tenant = _reachable(principal, tenant if is_there else None, wanted)
         if tenant is None:
             raise Refusal(
                 "invalid_request",
                 "the token belongs to no tenant; name one in the X-Tenant-ID header",
                 reason="tenant_required",
             )
-        rules = SUPER_ADMIN in principal.roles
-        if (state != ACTIVE and not (rules and keeping)) or (at_home != ACTIVE and not rules):
+        may_still = rules and state in even and (state == DELETED or tenant is home)
+        if not (state == ACTIVE or may_still) or (at_home != ACTIVE and not rules):
             raise Refusal("forbidden", "this tenant is suspended", reason="tenant_suspended")
         caller.tenant_id = tenant.id
         caller.partner_id = tenant.partner_id

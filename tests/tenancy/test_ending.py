@@ -84,6 +84,23 @@ async def test_the_ledger_tells_of_it_once(house: House) -> None:
     assert swept["extra_data"].items() >= {"permanent": True, "purge": True}.items()
 
 
+async def test_its_trail_stays(house: House) -> None:
+    """For super_admin alone: to all others the tenant is not there."""
+    one = await filled(house, "one")
+    await delete(house, one)
+    await later(house, MONTH)
+    house.token = await house.client("boss", ["admin"], ["super_admin"])
+    logs = (await house.get(f"/v1/t/{one}/audit/logs?limit=1000")).json["logs"]
+    told = {(row["action"], row["secret_path"]) for row in logs}
+    assert told >= {("write", "a/1"), ("read", "a/1"), ("identity_delete", None)}
+    trail = (await house.get(f"/v1/t/{one}/audit/secrets/a/1")).json
+    assert {row["action"] for row in trail["logs"]} == {"write", "read"}
+    assert (await house.get("/v1/audit/verify")).json["valid"] is True
+    token = await house.client("pa", ["audit:read"], ["partner_admin"])
+    answer = await house.get(f"/v1/t/{one}/audit/logs", token=token)
+    assert (answer.status, answer.code) == (404, "tenant_not_found")
+
+
 async def test_many_secrets_go_in_steps(house: House) -> None:
     one = str((await tenant(house, "one"))["id"])
     for n in range(7):

@@ -139,6 +139,11 @@ async def test_identities_inside_are_kept_by_super_admin_only_from_outside(house
     assert (await house.call("PATCH", where, {"display_name": "x"})).status == 200
     more = await house.call("POST", "/v1/identity/service-accounts", body | {"name": "more"})
     assert_suspended(more)
+    del body["tenant_id"]
+    named = await house.call(
+        "POST", "/v1/identity/service-accounts", body, headers={"x-tenant-id": far}
+    )
+    assert_suspended(named)
 
 
 @KINDS
