@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from scaivault.clock import MINUTE, SECOND
 from scaivault.config.identity import Issuer
@@ -31,7 +31,10 @@ from scaivault.tenancy import Tenancy
 
 log = logging.getLogger("scaivault.identity.outside")
 
+_T = TypeVar("_T")
+
 _PURPOSE: Final = "identity_sync"
+_LOOK: Final = 0.2  # seconds between two looks whether the vault closes
 _FEW: Final = 10
 _SHARE: Final = 5  # a fifth: 20 %
 
@@ -124,9 +127,9 @@ class SyncRun:
             except SyncFailed as failed:
                 log.warning("sync with %s: %s: %s", issuer.name, failed.code, failed)
                 error = error or failed
-            except StorageFailed:
-                raise  # what can be written down is, when the vault opens again
             except Exception as defect:
+                if self._closing() or isinstance(defect, StorageFailed):
+                    raise  # what can be written down is, when the vault opens again
                 log.error("sync %s: %s", run.id, type(defect).__name__, exc_info=defect)
                 error = error or SyncFailed("internal_error", "a defect; see the log")
         await self._end(caller, run, done, error)
@@ -193,7 +196,8 @@ class SyncRun:
 
     async def _fetched(self, caller: Caller, run: Run, issuer: Issuer) -> dict[str, Listed]:
         """What the directory has, by tenant; also of tenants where it has nothing any more."""
-        users, groups = await scim.fetch(issuer, await self._credentials(caller, issuer))
+        credentials = await self._credentials(caller, issuer)
+        users, groups = await self._unless_closing(scim.fetch(issuer, credentials))
         there = [one for one in self._tenancy.tenants if not self._tenancy.is_gone(one)]
         only = there[0] if len(there) == 1 else None
 
@@ -207,6 +211,18 @@ class SyncRun:
         for tenant in filter(is_wanted, before):
             places.setdefault(tenant, Listed({}, {}))
         return places
+
+    async def _unless_closing(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Its result; a vault that closes does not wait for a slow directory."""
+        task = asyncio.create_task(work)
+        try:
+            while not task.done():
+                await asyncio.wait((task,), timeout=_LOOK)
+                if self._closing():
+                    raise _cut()
+            return task.result()
+        finally:
+            task.cancel()
 
     async def _credentials(self, caller: Caller, issuer: Issuer) -> str:
         home = await self._gate.ask(_home)

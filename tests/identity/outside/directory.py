@@ -48,6 +48,7 @@ class Directory:
         self.groups: list[dict[str, Any]] = []
         self.page = 1000
         self.calls: list[str] = []
+        self.called = asyncio.Event()
         self.seen: list[dict[str, str]] = []
         self.token = f"Bearer {TOKEN}"
         self.instead: Callable[[str, dict[str, str]], Reply | None] = lambda _path, _query: None
@@ -85,6 +86,7 @@ class Directory:
             headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
             headers = {name.lower(): value for name, value in headers.items()}
             self.calls.append(target)
+            self.called.set()
             self.seen.append(headers)
             if self.hangs:
                 await reader.read()

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from scaivault.clock import HOUR, SECOND, FakeClock
+from scaivault.identity.outside import taking_over
+from scaivault.identity.outside.facts import Counters
+from scaivault.identity.outside.taking_over import TakingOver
 from tests.identity.outside.directory import Directory, circle, person
 from tests.identity.outside.synced import SECRET, Synced
 from tests.support.house import House
@@ -110,23 +113,44 @@ async def test_a_run_that_was_cut_off(synced: Synced) -> None:
     assert (await synced.start())["sync_id"] != started["sync_id"]
 
 
-async def test_a_run_while_the_vault_closes(synced: Synced, directory: Directory) -> None:
-    directory.users = [person("u1", MIRA)]
+async def test_a_vault_that_closes_waits_for_no_directory(
+    synced: Synced, directory: Directory
+) -> None:
+    directory.hangs = True
     started = await synced.start()
-    began = asyncio.Event()
+    running = asyncio.create_task(synced.work())
+    await directory.called.wait()
+    house = synced.house
+    assert (await house.call("POST", "/v1/system/seal")).status == 200
+    await running
+    assert (await house.unseal()).status == 200
+    (item,) = await synced.history()
+    assert (item["sync_id"], item["status"]) == (started["sync_id"], "failed")
+    assert item["error"]["code"] == "interrupted"
+    assert await synced.users() == {}
 
-    def begun(_path: str, _query: dict[str, str]) -> None:
-        began.set()
-        synced.house.vault.closing = True
 
-    directory.instead = begun
+async def test_a_run_that_the_end_of_the_vault_cuts_in_two(
+    synced: Synced, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was taken over by then stays."""
+    monkeypatch.setattr(taking_over, "STEP", 1)
+    directory.users = [person("u1", MIRA), person("u2", BEN)]
+    vault = synced.house.vault
+    upsert = TakingOver._upsert
+
+    def once(self: TakingOver, *step: Any) -> Counters:
+        vault.closing = True
+        return upsert(self, *step)
+
+    monkeypatch.setattr(TakingOver, "_upsert", once)
+    await synced.start()
     await synced.work()
-    assert began.is_set()
     await synced.house.restart()
     await synced.house.unseal()
-    (item,) = [one for one in await synced.history() if one["sync_id"] == started["sync_id"]]
+    (item,) = await synced.history()
     assert (item["status"], item["error"]["code"]) == ("failed", "interrupted")
-    assert await synced.users() == {}
+    assert set(await synced.users()) == {MIRA}
 
 
 async def test_newer_news_stay(synced: Synced, directory: Directory) -> None:
