@@ -68,6 +68,7 @@ _GRANT_ERRORS: Final = {
     "rate_limited": (429, "temporarily_unavailable"),
     "internal_error": (500, "server_error"),
     "service_unavailable": (503, "temporarily_unavailable"),
+    "upstream_error": (503, "temporarily_unavailable"),
     "sealed": (503, "temporarily_unavailable"),
 }
 

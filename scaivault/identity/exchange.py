@@ -19,7 +19,7 @@ from scaivault.identity.issued import GRANT, answer, issued, logging_in, no_scop
 from scaivault.identity.issuer import Issuer
 from scaivault.identity.model import Account, Token
 from scaivault.identity.narrowing import Narrowing
-from scaivault.identity.proving import Proving
+from scaivault.identity.proving import Proof, Proving
 from scaivault.identity.trusts_model import Trust
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
@@ -98,18 +98,14 @@ class Exchange:
         wanted = [one for one in named if _is_wanted(one, body)]
         fitting = [one for one in wanted if one.trust.admits(token.claims)]
         asked = [one.trust for one in fitting or wanted or named]
-        proven = {trust.id for trust in await self._proving.proven(caller, token, asked)}
-        notes["subject"] = str(token.claims.get("sub", ""))[:_SUBJECT_SHOWN]
-        left = [one for one in fitting if one.trust.id in proven]
-        if not left:
-            raise _not_trusted()
-        if len(left) > 1:
-            raise Refusal(
-                "invalid_request",
-                "several trusts fit this token: name the role, and the tenant_id, that you want",
-                reason="ambiguous_role",
-            )
-        return left[0]
+        proof = await self._proving.proof(token, asked, caller.now)
+        shown = str(token.claims.get("sub", ""))[:_SUBJECT_SHOWN]
+        if proof.proven:
+            notes["subject"] = shown
+        chosen = _only(fitting, proof)
+        await self._proving.vouched(caller, chosen.trust, token)
+        notes["subject"] = shown
+        return chosen
 
     # -- what it gives -------------------------------------------------------------------------
 
@@ -190,6 +186,22 @@ def _is_wanted(one: _Candidate, body: wire.ExchangeBody) -> bool:
     return tenant in {None, one.trust.tenant_id} and role in {
         None, one.account.identity_id, one.account.id,
     }  # fmt: skip
+
+
+def _only(fitting: list[_Candidate], proof: Proof) -> _Candidate:
+    """The one trust that is left. A token that nobody has proven yet learns of no other."""
+    left = [one for one in fitting if one.trust.id in proof.proven | proof.untold]
+    if len(left) != 1 and not proof.proven:
+        raise refused()
+    if not left:
+        raise _not_trusted()
+    if len(left) > 1:
+        raise Refusal(
+            "invalid_request",
+            "several trusts fit this token: name the role, and the tenant_id, that you want",
+            reason="ambiguous_role",
+        )
+    return left[0]
 
 
 def _not_trusted() -> Refusal:

@@ -23,7 +23,7 @@ _LONGEST: Final = 8 * 1024
 _PURPOSE: Final = "issuer"
 _TYPE: Final = "at+jwt"
 _SIGN: Final = ["ES256"]
-_PATHS_MOST: Final = 4 * 1024
+_PATHS_MOST: Final = 1024
 # The library would ask the host's clock for the times; they are checked here against ours.
 _SIGNATURE_ONLY: Final[Any] = {
     "verify_signature": True,

@@ -1,6 +1,8 @@
 """Whether a foreign token is genuine, as the trusts that name its issuer check it.
 
-Each trust has its own keys, algorithms and audiences; those that agree are checked once."""
+Each trust has its own keys, algorithms and audiences; those that agree are checked once. A cluster
+is shown a token only for the one trust that it is exchanged through: whoever else trusts the same
+issuer must not get to see it."""
 
 from __future__ import annotations
 
@@ -13,36 +15,29 @@ from scaivault.gate.caller import Caller
 from scaivault.identity.foreign import jwt
 from scaivault.identity.foreign.jwt import Accepted, Unverified, refused
 from scaivault.identity.foreign.key_sets import KeySets, Source, Unreachable
-from scaivault.identity.foreign.keys import Key
 from scaivault.identity.token_review import Reviews
-from scaivault.identity.trusts_model import Review, Trust
+from scaivault.identity.trusts_model import Trust
 
-# Of several failures the one that says most: what was proven but is over, then what may pass.
-_TELLING: Final = ("token_expired", "upstream_error", "token_invalid")
 # Key sets that one token may have us ask for. Tenants that trust the same issuer mostly ask for the
 # same one; a tenant that names very many must not make every exchange of that issuer slow.
 _MOST: Final = 32
 
 
+class Proof(NamedTuple):
+    """Ids of trusts: whose checks a token passed, and for which only their cluster can tell, since
+    no key set could be had."""
+
+    proven: frozenset[str]
+    untold: frozenset[str]
+
+
 class _Demand(NamedTuple):
-    """What one or several trusts ask of a token. ``tenant_id``: whose secrets a review takes."""
+    """What one or several trusts ask of a token. ``reviewed``: a cluster is asked besides."""
 
     source: Source
     algorithms: tuple[str, ...]
     audience: tuple[str, ...]
-    review: Review | None
-    tenant_id: str | None
-
-
-def _demand(trust: Trust) -> _Demand:
-    review = trust.token_review
-    return _Demand(
-        trust.source,
-        trust.algorithms,
-        trust.audience,
-        review,
-        None if review is None else trust.tenant_id,
-    )
+    reviewed: bool
 
 
 class Proving:
@@ -53,61 +48,55 @@ class Proving:
         self._reviews: Final = reviews
         self.skew: Final = skew
 
-    async def proven(
-        self, caller: Caller, token: Unverified, trusts: Iterable[Trust]
-    ) -> list[Trust]:
-        """Those of the trusts, which all name the token's issuer, whose checks it passes (3 to 7,
-        then the cluster's word); the refusal of a check when it passes none's."""
-        kinds: dict[_Demand, list[Trust]] = {}
+    async def proof(self, token: Unverified, trusts: Iterable[Trust], now: int) -> Proof:
+        """Checks 3 to 7 of the trusts, which all name the token's issuer; the refusal of a check
+        when the token passes none's."""
+        kinds: dict[_Demand, list[str]] = {}
         for trust in trusts:
-            kinds.setdefault(_demand(trust), []).append(trust)
+            demand = _Demand(
+                trust.source, trust.algorithms, trust.audience, trust.token_review is not None
+            )
+            kinds.setdefault(demand, []).append(trust.id)
         if len(kinds) > _MOST:
             raise Refusal(
                 "invalid_request",
                 "too many trusts could be meant: name the tenant_id that you want",
                 reason="ambiguous_role",
             )
-        faults = await asyncio.gather(*(self._fault(caller, token, one) for one in kinds))
-        found = [
-            trust
-            for fault, listed in zip(faults, kinds.values(), strict=True)
-            if fault is None
-            for trust in listed
-        ]
-        if not found:
-            raise min((one for one in faults if one is not None), key=_rank, default=refused())
-        return found
+        found = await asyncio.gather(*(self._checked(token, one, now) for one in kinds))
+        faults = [one for one in found if isinstance(one, Refusal)]
+        if len(faults) == len(found):
+            # What was proven but is over says more than what is not proven.
+            raise next((one for one in faults if one.code == "token_expired"), refused())
 
-    async def _fault(self, caller: Caller, token: Unverified, demand: _Demand) -> Refusal | None:
-        try:
-            await self._check(caller, token, demand)
-        except Refusal as refusal:
-            return refusal
-        return None
+        def those(wanted: bool) -> frozenset[str]:
+            pairs = zip(found, kinds.values(), strict=True)
+            return frozenset(name for one, listed in pairs if one is wanted for name in listed)
 
-    async def _check(self, caller: Caller, token: Unverified, demand: _Demand) -> None:
-        accepted = Accepted(token.issuer, demand.algorithms, demand.audience, self.skew)
-        key = await self._key(token, demand)
-        if key is not None:
-            jwt.verify(token, key, accepted, caller.now)
-        else:
-            jwt.check_claims(token, accepted, caller.now)
-        if demand.review is not None and demand.tenant_id is not None:
+        return Proof(those(True), those(False))
+
+    async def vouched(self, caller: Caller, trust: Trust, token: Unverified) -> None:
+        """The word of the trust's cluster, if it has one: ``token_invalid`` against the token,
+        ``upstream_error`` without an answer."""
+        if trust.token_review is not None:
             await self._reviews.check(
-                caller, demand.tenant_id, demand.review, token, demand.audience
+                caller, trust.tenant_id, trust.token_review, token, trust.audience
             )
 
-    async def _key(self, token: Unverified, demand: _Demand) -> Key | None:
-        """The key that the token names; None where no set can be had and the cluster is asked."""
-        if token.algorithm not in demand.algorithms:
-            raise refused()
+    async def _checked(self, token: Unverified, demand: _Demand, now: int) -> bool | Refusal:
+        """Whether the token is proven; False when it takes a cluster to tell."""
+        accepted = Accepted(token.issuer, demand.algorithms, demand.audience, self.skew)
         try:
-            return await self._key_sets.key(demand.source, token.kid, token.algorithm)
-        except Unreachable:
-            if demand.review is None:
-                raise refused() from None
-            return None
-
-
-def _rank(fault: Refusal) -> int:
-    return _TELLING.index(fault.code) if fault.code in _TELLING else len(_TELLING)
+            if token.algorithm not in demand.algorithms:
+                raise refused()
+            try:
+                key = await self._key_sets.key(demand.source, token.kid, token.algorithm)
+            except Unreachable:
+                if not demand.reviewed:
+                    raise refused() from None
+                jwt.check_claims(token, accepted, now)
+                return False
+            jwt.verify(token, key, accepted, now)
+        except Refusal as refusal:
+            return refusal
+        return True

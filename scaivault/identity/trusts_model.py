@@ -65,7 +65,7 @@ class Trust(NamedTuple):
     def admits(self, claims: Mapping[str, Any]) -> bool:
         """Whether subject and claims of a token are those that the trust asks for."""
         subject = claims.get("sub")
-        if not isinstance(subject, str) or len(subject) > SUBJECT_LONGEST:
+        if not isinstance(subject, str) or len(json.dumps(subject)) > SUBJECT_LONGEST:
             return False  # it goes into a token of ours, which must not become too long
         if not compiled(self.subject).matches(subject):
             return False

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 
 from scaivault.clock import HOUR, MINUTE, SECOND
+from scaivault.identity.model import SCOPES
 from tests.support.house import House
 from tests.support.issuing import Provider, jwk
 from tests.support.policies import bound, policy, rule
@@ -17,6 +19,7 @@ from tests.support.trusting import (
     EXCHANGE,
     FORM,
     GRANT,
+    SETTINGS,
     SUBJECT,
     TRUSTS,
     TYPE,
@@ -185,6 +188,30 @@ async def test_paths_of_trust_and_request_both_bind(house: House, provider: Prov
     )}  # fmt: skip
     assert found == {"shop/eu/key": 200, "shop/us/key": 403, "bank/eu": 403}
     assert claims(token)["allowed_paths"] == [["shop/**"], ["*/eu/*", "bank/*"]]
+
+
+async def test_the_longest_token_can_be_used(tmp_path: Path, provider: Provider) -> None:
+    """Of the longest issuer, subject and lists of paths that are taken."""
+    house = await House.opened(tmp_path / "other", provider.clock, **SETTINGS)
+    await runner(house, "s" * 128, scopes=list(SCOPES))
+    longest = "https://" + "/".join(["i" * 60] * 33)
+    keys = {"keys": [jwk(provider.key, "one")]}
+    await trust(
+        house, provider, issuer=longest, jwks=keys, subject="x*", identity="sa:" + "s" * 128,
+        max_scopes=list(SCOPES), allowed_paths=["a" * 500, "b" * 500], single_use=False,
+    )  # fmt: skip
+    answers = {
+        subject[:2]: await exchange(house, build(provider, iss=longest, sub=subject))
+        for subject in ("x" * 1022, "xä" + "x" * 900, "y" + "x" * 1022)
+    }
+    assert {name: answer.status for name, answer in answers.items()} == {
+        "xx": 200, "xä": 200, "yx": 403,
+    }  # fmt: skip
+    assert await code(house, build(provider, iss=longest, sub="x" * 1023)) == "access_denied"
+    assert await code(house, build(provider, iss=longest, sub="x" + "ä" * 171)) == "access_denied"
+    token = answers["xx"].json["access_token"]
+    assert (await house.get("/v1/auth/whoami", token=token)).status == 200
+    await house.close()
 
 
 async def test_very_many_paths_still_make_a_token(house: House, provider: Provider) -> None:

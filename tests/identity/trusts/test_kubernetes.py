@@ -15,7 +15,18 @@ from tests.support.house import House
 from tests.support.issuing import KEYS, Provider
 from tests.support.kubernetes import REVIEWER, ApiServer
 from tests.support.policies import bound, policy, rule
-from tests.support.trusting import code, exchange, given, patch, runner, sent, trust
+from tests.support.tenants import found_tenant
+from tests.support.trusting import (
+    GRANT,
+    code,
+    exchange,
+    form,
+    given,
+    patch,
+    runner,
+    sent,
+    trust,
+)
 
 POD = "system:serviceaccount:shop:web"
 ROOTS = "clusters/eu/ca"
@@ -217,6 +228,37 @@ async def test_only_what_one_may_read_is_lent_to_a_cluster(
     lent_to = await lent(house, provider, cluster, name="lent")
     refused = await patch(house, lent_to, subject="*x", token=narrowed)
     assert (refused.status, refused.code) == (403, "access_denied")
+
+
+async def test_a_strange_cluster_gets_to_see_no_token_of_others(
+    house: House, provider: Provider, cluster: ApiServer
+) -> None:
+    """It could be quicker than we are with a token that was sent to it."""
+    second = (await found_tenant(house, "second")).id
+    await runner(house, tenant_id=second)
+    for path, name in ((ROOTS, "cert_pem"), (CREDENTIALS, "token")):
+        kept = (await house.read(path)).json["data"][name]
+        await house.put(path, {name: kept}, headers={"x-tenant-id": second})
+    await lent(house, provider, cluster, tenant_id=second, jwks_url=provider.url + "/none")
+    await lent(house, provider, cluster, tenant_id=second, name="other")
+    await trust(house, provider, subject="system:serviceaccount:shop:*")
+    token = pod(provider)
+    assert await code(house, token) == "invalid_request"
+    assert await code(house, token, tenant_id=house.made["tenant_id"]) == "ok"
+    assert await code(house, token, role="sa:nobody") == "access_denied"
+    head, payload, _ = token.split(".")
+    forged = f"{head}.{payload}.{'A' * 86}"
+    assert await code(house, forged, tenant_id=house.made["tenant_id"]) == "token_invalid"
+    assert cluster.asked == []
+
+
+async def test_at_the_token_endpoint_a_silent_cluster_is_no_fault_of_the_client(
+    house: House, provider: Provider, cluster: ApiServer
+) -> None:
+    await lent(house, provider, cluster)
+    cluster.answer = 500, b""
+    answer = await form(house, "/oauth/token", grant_type=GRANT, subject_token=pod(provider))
+    assert (answer.status, answer.json["error"]) == (503, "temporarily_unavailable")
 
 
 async def test_an_inline_key_set_for_a_cluster_that_is_not_reached(

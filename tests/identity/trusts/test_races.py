@@ -45,7 +45,7 @@ async def test_a_trust_that_ends_meanwhile(
             fields = {"is_active": False} if gone == "off" else {"subject": "repo:harbor/x:*"}
             await patch(house, trusted, **fields)
 
-    after(monkeypatch, house.vault.exchange._proving, "proven", meanwhile)
+    after(monkeypatch, house.vault.exchange._proving, "proof", meanwhile)
     refused = await exchange(house, build(provider))
     assert (refused.status, refused.code) == (403, "access_denied")
     assert await the_row(house, refused) == {
@@ -60,7 +60,7 @@ async def test_an_account_that_ends_meanwhile(
     async def meanwhile() -> None:
         await house.call("DELETE", "/v1/identity/service-accounts/sa:ci")
 
-    after(monkeypatch, house.vault.exchange._proving, "proven", meanwhile)
+    after(monkeypatch, house.vault.exchange._proving, "proof", meanwhile)
     refused = await exchange(house, build(provider))
     assert refused.status in (401, 403)
     await the_row(house, refused)
