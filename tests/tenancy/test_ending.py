@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from scaivault.clock import DAY, HOUR, SECOND
+from scaivault.errors import Refusal
 from scaivault.gate.gate import Act
 from scaivault.gate.transaction import Transaction
 from tests.support.house import House
@@ -258,3 +260,59 @@ async def test_a_rotation_under_way_when_the_key_goes(house: House) -> None:
     assert "failed" not in runs.values(), runs
     detailed = (await house.get("/v1/health/detailed")).json
     assert detailed["checks"]["encryption"]["key_status"] == "active"
+
+
+async def test_a_destruction_that_does_not_commit(house: House) -> None:
+    """The key is in the ring again, as it is in the file."""
+    one = await filled(house, "one")
+    vault = house.vault
+    row = vault.tenancy.tenants[one]
+
+    def destroy(tx: Transaction) -> None:
+        vault.ending._take_out(tx, row)
+        assert vault.keyring.versions(one) == []
+        raise Refusal("invalid_state", "no")
+
+    with pytest.raises(Refusal):
+        await vault.gate.change(vault.internal("test"), Act("identity_delete"), destroy)
+    assert await keys(house, one) == 1
+    vault.values.shelf.clear()
+    assert (await house.get(f"/v1/t/{one}/secrets/a/1")).json["data"] == {"n": 1}
+
+
+async def test_a_new_key_of_the_partner_at_the_same_time(house: House) -> None:
+    """It wraps the keys of all tenants anew, but for those that were just destroyed."""
+    ones = [await filled(house, f"one-{n}") for n in range(4)]
+    for one in ones:
+        await delete(house, one)
+    house.clock.advance(MONTH)
+    ending = house.vault.ending.run(house.vault.internal("purge"), lambda: False)
+    where = f"/v1/system/partners/{house.made['partner_id']}/rotate-key"
+    token = await house.client("boss", ["admin"], ["super_admin"])
+    rotations = [house.call("POST", where, token=token) for _ in range(4)]
+    _, answers = await asyncio.gather(ending, asyncio.gather(*rotations))
+    assert [answer.status for answer in answers] == [202] * 4
+    assert [await keys(house, one) for one in ones] == [0] * 4
+    await house.restart()
+    await house.unseal()
+    assert [await keys(house, one) for one in ones] == [0] * 4
+
+
+@pytest.mark.parametrize("first", ["end", "return"])
+async def test_bringing_back_races_the_end(house: House, first: str) -> None:
+    """Either the key is gone and the tenant stays deleted, or it is back with all that it had."""
+    one = await filled(house, "one")
+    await delete(house, one)
+    house.clock.advance(MONTH)
+    ending = house.vault.ending.run(house.vault.internal("purge"), lambda: False)
+    back = change(house, one, {"status": "ACTIVE"})
+    if first == "end":
+        _, answer = await asyncio.gather(ending, back)
+    else:
+        answer, _ = await asyncio.gather(back, ending)
+    found = await house.get(f"/v1/t/{one}/secrets/a/1")
+    if answer.status == 200:
+        assert (await keys(house, one), found.json["data"]) == (1, {"n": 1})
+    else:
+        assert answer.details == {"reason": "key_destroyed"}
+        assert (await keys(house, one), found.code) == (0, "tenant_not_found")
