@@ -99,6 +99,8 @@ class Minting:
             who = self._whom(tx, caller, principal, wanted.identity_id)
             parent = calling if _is_child(principal, who, calling, tx.now) else None
             ttl = wanted.ttl if parent is None else min(wanted.ttl, parent.expires_at - tx.now)
+            if ttl <= 0:  # it ended while this waited for its turn
+                raise Refusal("token_expired", "this token is over; get a new one")
             text, row = personal(
                 tx,
                 self._keyring,

@@ -281,6 +281,30 @@ async def test_a_token_cannot_prolong_itself(house: House) -> None:
     assert (await house.get("/v1/auth/whoami", token=text)).code == "token_expired"
 
 
+async def session(house: House, token: str) -> str:
+    """A session narrowed from a token."""
+    body = {
+        "subject_token": token,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+    }
+    made = await house.call("POST", "/v1/auth/exchange", body, token=None)
+    assert made.status == 200, made.body
+    text: str = made.json["access_token"]
+    return text
+
+
+async def test_a_session_is_no_way_around(house: House) -> None:
+    """What is made with a narrowed session ends with it, as what is made with its token does."""
+    text = await login(house, allowed_paths=["app/**"])
+    narrow = await session(house, text)
+    made = (await mint(house, narrow)).json
+    assert made["parent_id"] == await token_id(house, narrow)
+    assert made["expires_at"] == instant(house.clock.now() + HOUR)
+    assert made["allowed_paths"] == ["app/**"]
+    assert (await revoke(house, "self", text)).status == 204
+    assert (await house.get("/v1/auth/whoami", token=made["token"])).code == "token_revoked"
+
+
 async def test_fresh_mfa_makes_a_token_of_its_own(house: House) -> None:
     text = await login(house, expires_in="10d")
     await proven(house, text)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scaivault.clock import DAY, MINUTE, SECOND
+from scaivault.clock import DAY, HOUR, MINUTE, SECOND
 from scaivault.crypto import codes
 from tests.support.house import Answer, House
 from tests.support.tenants import found_partner, found_tenant
@@ -209,3 +209,11 @@ async def test_refused_authentications_are_limited_by_address(tmp_path: Any) -> 
         assert (await whoami(house)).status == 200  # a stranger's guesses lock out nobody
     finally:
         await house.close()
+
+
+async def test_an_issued_token_can_be_ended_while_the_clock_skew_keeps_it(house: House) -> None:
+    token = await house.client("app", ["secrets:read"])
+    house.clock.advance(HOUR + 30 * SECOND)
+    assert (await whoami(house, token)).status == 200
+    assert (await house.call("DELETE", "/v1/auth/tokens/self", token=token)).status == 204
+    assert (await whoami(house, token)).code == "token_revoked"
