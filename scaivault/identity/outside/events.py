@@ -186,13 +186,13 @@ class Events:
 
     def _member(self, tx: Transaction, origin: Origin, event: ScaiKeyEvent) -> Outcome:
         db, data = tx.connection, event.data or {}
-        named = _text(data, "group_id")
+        named = _named(data, "group")
         is_group = event.event_type.startswith("group.")
         if is_group and named not in {None, event.resource.id}:
             return IGNORED
         group_id = event.resource.id if is_group else named
         group = None if group_id is None else self._circles.linked(db, origin, group_id)
-        user_id = _text(data, "user_id", "member_id")
+        user_id = _named(data, "user") or _named(data, "member")
         if group is None or user_id is None:
             return IGNORED
         belongs = _MEMBER[event.event_type]
@@ -248,6 +248,12 @@ def _person(event: ScaiKeyEvent) -> Person:
         _text(data, "display_name", "name"),
         mfa_enabled=mfa if isinstance(mfa, bool) else None,
     )
+
+
+def _named(data: Mapping[str, Any], what: str) -> str | None:
+    """An id that is told as ``user_id`` or as ``user: {id}``."""
+    whole = data.get(what)
+    return _text(data, f"{what}_id") or (_text(whole, "id") if isinstance(whole, dict) else None)
 
 
 def _text(data: Mapping[str, Any], *keys: str) -> str | None:

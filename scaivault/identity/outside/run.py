@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from scaivault.clock import MINUTE, SECOND
@@ -175,10 +176,8 @@ class SyncRun:
         places = await self._fetched(caller, run, issuer)
         origins = {tenant: Origin(issuer.name, tenant, as_of) for tenant in places}
         gone = {
-            tenant: await self._gate.ask(
-                lambda db, tenant=tenant: absent(db, origins[tenant], places[tenant])  # type: ignore[misc]
-            )
-            for tenant in places
+            tenant: await self._gate.ask(partial(absent, origin=origins[tenant], listed=place))
+            for tenant, place in places.items()
         }
         _check_mass(list(gone.values()))
         done = Counters()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
@@ -85,16 +86,16 @@ class TakingOver:
 
     def steps(self) -> Iterator[Step]:
         """In their order: who leaves loses his rights before others gain any."""
-        for users in _chunks(self._gone.suspended):
-            yield lambda tx, users=users: self._suspend(tx, users)  # type: ignore[misc]
+        for gone in _chunks(self._gone.suspended):
+            yield partial(self._suspend, records=gone)
         for people in _chunks(sorted(self._listed.people.values())):
-            yield lambda tx, people=people: self._upsert(tx, people)  # type: ignore[misc]
-        for records in _chunks(self._gone.missed):
-            yield lambda tx, records=records: self._miss(tx, records)  # type: ignore[misc]
+            yield partial(self._upsert, people=people)
+        for missed in _chunks(self._gone.missed):
+            yield partial(self._miss, records=missed)
         for groups in _chunks(sorted(self._listed.circles)):
-            yield lambda tx, groups=groups: self._name(tx, groups)  # type: ignore[misc]
+            yield partial(self._name, groups=groups)
         for groups in _chunks(sorted(self._listed.circles)):
-            yield lambda tx, groups=groups: self._fill(tx, groups)  # type: ignore[misc]
+            yield partial(self._fill, groups=groups)
         yield self._empty
 
     # -- users ---------------------------------------------------------------------------------

@@ -274,7 +274,7 @@ async def test_groups_and_their_members(scaikey: ScaiKey, house: House) -> None:
     await scaikey.user("usr_2", "ben@harbor.example")
     assert await scaikey.send("group.created", "grp_1", name="Night Shift") == "applied"
     assert await scaikey.send("group.member_added", "grp_1", user_id="usr_1") == "applied"
-    added = {"group_id": "grp_1", "user_id": "usr_2"}
+    added = {"group": {"id": "grp_1"}, "user": {"id": "usr_2"}}
     assert await scaikey.send("group_membership.added", "mem_1", **added) == "applied"
     found = (await groups(house))["night-shift"]
     assert (found["display_name"], found["member_count"]) == ("Night Shift", 2)

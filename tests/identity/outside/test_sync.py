@@ -139,9 +139,9 @@ async def test_a_run_that_the_end_of_the_vault_cuts_in_two(
     vault = synced.house.vault
     upsert = TakingOver._upsert
 
-    def once(self: TakingOver, *step: Any) -> Counters:
+    def once(self: TakingOver, *step: Any, **people: Any) -> Counters:
         vault.closing = True
-        return upsert(self, *step)
+        return upsert(self, *step, **people)
 
     monkeypatch.setattr(TakingOver, "_upsert", once)
     await synced.start()
