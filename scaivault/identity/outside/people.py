@@ -40,6 +40,8 @@ _RECORD: Final = re.compile(r"usr_[0-9a-z]{1,40}")
 def identity_of(person: Person) -> str | None:
     """The canonical id: of the e-mail address, else of the directory's id; None for a text that
     can be none, or that other programs would make plain and take for another one."""
+    if person.email is None and "@" in person.external_id:
+        return None
     named = names.canonical(f"user:{person.email or person.external_id}")
     if named is None or unicodedata.normalize("NFKC", named[1]) != named[1]:
         return None

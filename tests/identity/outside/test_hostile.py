@@ -128,6 +128,7 @@ async def test_whoever_cannot_be_taken_over_is_left_out(
         person("u1", MIRA, emails=[], userName="mira\u200b@harbor.example"),
         person("u2", "x", userName="has a blank", emails=[{"value": 7}, {}], displayName="\x00"),
         person("u3", MIRA, displayName=["Mira"], name="Mira"),
+        person("ceo@harbor.example", "", userName="x", emails=[]),
     ]
     directory.groups = [
         circle("g1", "\x00", "u3", "nobody", {"value": 7}, {}),
@@ -135,7 +136,9 @@ async def test_whoever_cannot_be_taken_over_is_left_out(
     ]
     done = await synced.run()
     assert done["status"] == "completed"
-    assert (await synced.users())[MIRA]["display_name"] == MIRA
+    users = await synced.users()
+    assert users[MIRA]["display_name"] == MIRA
+    assert "ceo@harbor.example" not in users
     assert len(await synced.groups()) == 2
 
 
