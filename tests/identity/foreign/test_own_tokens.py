@@ -108,3 +108,18 @@ async def test_a_local_user_with_a_session(house: House, provider: Provider) -> 
     stale = provider.token(amr=["pwd", "otp"], auth_time=now - 901)
     assert (await house.call("DELETE", "/v1/auth/mfa/totp", token=stale)).code == "mfa_required"
     assert (await house.call("DELETE", "/v1/auth/mfa/totp", token=fresh)).status == 204
+
+
+async def test_a_session_without_ones_roles_makes_no_token_with_them(
+    house: House, provider: Provider
+) -> None:
+    """The issuer is not trusted with roles; what it lets in must not get them by a detour."""
+    user = (await house.call("POST", "/v1/identity/users", {"email": "mira@harbor.example"})).json
+    where = f"/v1/identity/users/{user['id']}/roles"
+    assert (await house.call("PUT", where, {"roles": ["super_admin"]})).status == 200
+    session = provider.token()
+    assert (await house.get("/v1/auth/whoami", token=session)).json["roles"] == []
+    for more in ({}, {"identity_id": "user:mira@harbor.example"}):
+        body = {"name": "mine", "scopes": ["secrets:read"], **more}
+        refused = await house.call("POST", "/v1/auth/tokens", body, token=session)
+        assert (refused.status, refused.code) == (403, "forbidden")
