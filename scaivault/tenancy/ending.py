@@ -51,11 +51,12 @@ class Ending:
 
     async def _destroy(self, caller: Caller, tenant: Tenant) -> int:
         def destroy(tx: Transaction) -> int:
-            now = self._tenancy.tenant(tx.connection, tenant.id)
-            if now is None or not _is_over(now, tx.now):
-                return 0  # it was brought back meanwhile
             tx.concern(tenant.id, tenant.partner_id)
             tx.note(object_type="tenant_key", object_id=tenant.id)
+            now = self._tenancy.tenant(tx.connection, tenant.id)
+            if now is None or not _is_over(now, tx.now):
+                tx.fail("invalid_state")  # it was brought back meanwhile
+                return 0
             count = store.drop_keys(tx, tenant.id)
             self._take_out(tx, tenant)
             return count

@@ -70,7 +70,7 @@ class World:
 
     def deletes(self, row: Row) -> tuple[int, str]:
         if row is self.partner and any(one.status != "DELETED" for one in self.tenants):
-            return 409, "has_tenants"
+            return 409, "in_use"
         if row.status != "DELETED":
             row.status, row.deleted_at = "DELETED", self.house.clock.now()
         return 204, ""
@@ -107,7 +107,9 @@ def coded(answer: Answer) -> tuple[int, str]:
 
 
 def told(answer: Answer) -> tuple[int, str]:
-    return answer.status, answer.details["reason"] if answer.status >= 400 else ""
+    if answer.status < 400:
+        return answer.status, ""
+    return answer.status, answer.details.get("reason", answer.code)
 
 
 async def made(house: House, name: str, root: str) -> World:

@@ -107,6 +107,7 @@ async def test_only_an_empty_partner_is_deleted(house: House) -> None:
     inside = await tenant(house, "inside", partner_id=made["id"])
     answer = await delete(house, made["id"])
     assert (answer.status, answer.code) == (409, "in_use")
+    assert answer.details == {"used_by": {"tenants": 1}}
     assert (await delete(house, house.made["partner_id"])).code == "in_use"
     await delete(house, inside["id"])
     assert (await delete(house, made["id"])).status == 204
