@@ -23,6 +23,15 @@ from scaivault.identity.trusts_model import Trust
 _MOST: Final = 32
 
 
+def too_many() -> Refusal:
+    """400 where looking at all would take too long."""
+    return Refusal(
+        "invalid_request",
+        "too many trusts could be meant: name the role, and the tenant_id, that you want",
+        reason="ambiguous_role",
+    )
+
+
 class Proof(NamedTuple):
     """Ids of trusts: whose checks a token passed, and for which only their cluster can tell, since
     no key set could be had."""
@@ -58,11 +67,7 @@ class Proving:
             )
             kinds.setdefault(demand, []).append(trust.id)
         if len(kinds) > _MOST:
-            raise Refusal(
-                "invalid_request",
-                "too many trusts could be meant: name the tenant_id that you want",
-                reason="ambiguous_role",
-            )
+            raise too_many()
         found = await asyncio.gather(*(self._checked(token, one, now) for one in kinds))
         faults = [one for one in found if isinstance(one, Refusal)]
         if len(faults) == len(found):

@@ -49,11 +49,15 @@ def page(db: Connection, tenant: str, behind: list[Any], limit: int) -> list[Tru
     return [_trust(row) for row in rows]
 
 
-def active_of(db: Connection, issuer: str) -> list[Trust]:
-    """Those of all tenants that name an issuer, oldest first."""
+def active_of(
+    db: Connection, issuer: str, tenant: str | None, identity: str | None, most: int
+) -> list[Trust]:
+    """Up to ``most`` that name an issuer, oldest first: of all tenants and identities, or of one."""
     rows = db.execute(
-        _TRUST + " WHERE issuer = :issuer AND is_active = 1 ORDER BY created_at, id",
-        {"issuer": issuer},
+        _TRUST + " WHERE issuer = :issuer AND is_active = 1"
+        " AND tenant_id = coalesce(:tenant, tenant_id)"
+        " AND identity_id = coalesce(:identity, identity_id) ORDER BY created_at, id LIMIT :most",
+        {"issuer": issuer, "tenant": tenant, "identity": identity, "most": most},
     )
     return [_trust(row) for row in rows]
 

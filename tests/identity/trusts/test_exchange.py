@@ -324,6 +324,22 @@ async def test_very_many_key_sets_are_not_asked_for(house: House, provider: Prov
     assert await code(house, build(provider), tenant_id=house.made["tenant_id"]) == "ok"
 
 
+async def test_very_many_trusts_are_not_looked_at(
+    house: House, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scaivault.identity.exchange._MOST", 3)
+    await runner(house)
+    await runner(house, "other")
+    for number in range(3):
+        await trust(house, provider, name=f"t{number}", subject=f"repo:harbor/{number}:*")
+    await trust(house, provider, identity="sa:other", single_use=False)
+    token = build(provider)
+    answer = await exchange(house, token)
+    assert (answer.status, answer.details) == (400, {"reason": "ambiguous_role"})
+    assert provider.calls == []
+    assert await code(house, token, role="sa:other") == "ok"
+
+
 async def test_an_unproven_token_learns_of_no_trust(house: House, provider: Provider) -> None:
     """Junk is junk, whether its subject would fit a trust or not."""
     await runner(house)
