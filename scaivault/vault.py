@@ -172,7 +172,6 @@ class Vault:
         lend = Lending(self.gate, self.values)
         outside = Outside(
             self.gate,
-            limits,
             self.tenancy,
             self.authentication,
             self.revoking,

@@ -266,7 +266,7 @@ class Endpoint:
 
     def _counted(self, caller: Caller | None, route: Route | None, refusal: Refusal) -> Refusal:
         """Of a route that takes signed bodies, what fails is counted, and nothing else."""
-        if caller is None or route is None or route.category != FAILED or refusal.status != 401:
+        if caller is None or route is None or route.category != FAILED:
             return refusal
         try:
             self.limits.take(address_key(caller.source_ip), FAILED)

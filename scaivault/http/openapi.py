@@ -18,6 +18,7 @@ from scaivault.audit.exports import Exports
 from scaivault.audit.retention import Retention
 from scaivault.audit.trails import Trails
 from scaivault.errors import CODES
+from scaivault.gate.limits import FAILED
 from scaivault.http.decode import shape
 from scaivault.http.meter import Meter
 from scaivault.http.possible import codes
@@ -195,7 +196,7 @@ def _success(route: Route, types: _Types) -> Json:
     statuses = [route.status] if route.created is None else [route.status, route.created]
     answer: Json = {"description": "Done."}
     headers = {"X-Request-ID": {"schema": {"type": "string"}}}
-    if route.category is not None:
+    if route.category not in (None, FAILED):
         for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"):
             headers[name] = {"schema": {"type": "integer"}}
     if route.etag:

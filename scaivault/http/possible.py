@@ -95,7 +95,7 @@ OWN: Final[dict[str, tuple[str, ...]]] = {
     "groups": ("identity_not_found", "already_exists"),
     "members": ("identity_not_found", "already_exists"),
     "directory": ("identity_not_found",),
-    "receiver": ("token_invalid", "rate_limited"),
+    "receiver": ("token_invalid",),
     "sync.start": ("tenant_not_found", "partner_not_found"),
     "sync.history": (),
     "partners.page": (),

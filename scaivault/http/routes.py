@@ -201,7 +201,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("PATCH", "/v1/identity/trusts/{id}", "trusts.change", trusts.ChangeTrust, trusts.Trust, "trust_update", "identity_admin", ("identity:admin",), role="tenant_admin"),
     Route("DELETE", "/v1/identity/trusts/{id}", "trusts.delete", trusts.TrustId, None, "trust_delete", "identity_admin", ("identity:admin",), role="tenant_admin", status=204),
     # -- what outside directories tell
-    Route("POST", "/v1/identity/webhooks/scaikey", "receiver.receive", sync.ScaiKeyCall, sync.Received, "identity_webhook", open=True, most=256 * 1024),
+    Route("POST", "/v1/identity/webhooks/scaikey", "receiver.receive", sync.ScaiKeyCall, sync.Received, "identity_webhook", "auth_failed", open=True, most=256 * 1024),
     Route("POST", "/v1/identity/sync", "sync.start", sync.StartSync, sync.SyncStarted, "identity_sync", "identity_sync", ("identity:admin",), status=202),
     Route("GET", "/v1/identity/sync/history", "sync.history", sync.ListSyncs, sync.SyncPage, "identity_read", "identity_read", ("identity:read",)),
     # -- audit

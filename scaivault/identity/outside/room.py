@@ -8,7 +8,6 @@ from typing import Final
 from scaivault.config.identity import Identity as Settings
 from scaivault.config.identity import Issuer
 from scaivault.gate.gate import Gate
-from scaivault.gate.limits import Limits
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.outside.circles import Circles
 from scaivault.identity.outside.events import Events
@@ -30,7 +29,6 @@ class Outside:
     def __init__(
         self,
         gate: Gate,
-        limits: Limits,
         tenancy: Tenancy,
         authentication: Authentication,
         revoking: Revoking,
@@ -42,7 +40,7 @@ class Outside:
         people, circles = People(revoking, settings.issuers), Circles(authentication)
         events = Events(_name(settings.issuers), tenancy, people, circles, Places(tenancy))
         secret_file = settings.scaikey_webhook_secret_file
-        self.receiver: Final = Receiver(gate, limits, authentication, events, secret_file)
+        self.receiver: Final = Receiver(gate, authentication, events, secret_file)
         self.sync: Final = Sync(gate, tenancy)
         self.run: Final = SyncRun(
             gate, tenancy, authentication, people, circles, settings.issuers, lend=lend,
