@@ -52,7 +52,7 @@ def page(db: Connection, tenant: str, behind: list[Any], limit: int) -> list[Tru
 def active_of(
     db: Connection, issuer: str, tenant: str | None, identity: str | None, most: int
 ) -> list[Trust]:
-    """Up to ``most`` that name an issuer, oldest first: of all tenants and identities, or of one."""
+    """Up to ``most`` that name an issuer, oldest first: of all tenants and accounts, or of one."""
     rows = db.execute(
         _TRUST + " WHERE issuer = :issuer AND is_active = 1"
         " AND tenant_id = coalesce(:tenant, tenant_id)"
