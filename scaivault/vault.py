@@ -189,6 +189,7 @@ class Vault:
             self.cursors,
             Checks(guard, local.issuer),
         )
+        self.trusts.forget_source = self.key_sets.forget
         self.revoking.on_revoked.append(self.trusts.disable)
         reviews = Reviews(guard, lend, self.tenancy.places)
         skew = int(settings.identity.clock_skew * SECOND)

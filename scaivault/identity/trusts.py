@@ -6,6 +6,7 @@ another field of a trust that somebody else made."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Final
 
 from scaivault.errors import Refusal, faults
@@ -17,6 +18,7 @@ from scaivault.gate.transaction import Transaction
 from scaivault.identity import subjects, tokens_store
 from scaivault.identity import trusts_store as store
 from scaivault.identity.authentication import Authentication
+from scaivault.identity.foreign.key_sets import Source
 from scaivault.identity.model import ACTIVE, Account, Subject
 from scaivault.identity.reach import Reach, check_rank, holder
 from scaivault.identity.trusts_checks import Checks, patched, review_paths
@@ -31,7 +33,8 @@ _ACCOUNTS: Final = ("sa:", "sa_")
 
 
 class Trusts:
-    """One per open vault."""
+    """One per open vault. ``forget_source`` is called on the loop with keys' whereabouts that no
+    trust names any more."""
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Trusts:
         self._reach: Final = Reach(tenancy)
         self._pages: Final = Pages(cursors, "trusts")
         self._checks: Final = checks
+        self.forget_source: Callable[[Source], None] = lambda _source: None
 
     async def page(self, caller: Caller, request: wire.ListTrusts) -> wire.TrustPage:
         """One page of the tenant's trusts, newest first."""
@@ -115,7 +119,7 @@ class Trusts:
             after = _made(body, account, before.id, tx.now)
             after = after._replace(created_at=before.created_at, last_used_at=before.last_used_at)
             _put(tx, after)
-            self._end_tokens(tx, before)
+            self._end(tx, before)
             return info(after)
 
         return await self.gate.change(caller, Act("trust_update"), change)
@@ -127,13 +131,17 @@ class Trusts:
         def delete(tx: Transaction) -> None:
             trust = self._to_change(tx, caller, request.id)
             store.drop(tx, trust.id)
-            self._end_tokens(tx, trust)
+            self._end(tx, trust)
 
         await self.gate.change(caller, Act("trust_delete"), delete)
 
     def disable(self, tx: Transaction, who: Subject) -> dict[str, int]:
         """For when all access of an identity ends: no trust gives it any more."""
-        return {"trusts_disabled": store.disable_of(tx, who.tenant_id, who.identity_id)}
+        ended = store.active_for(tx.connection, who.tenant_id, who.identity_id)
+        store.disable_of(tx, who.tenant_id, who.identity_id)
+        for trust in ended:
+            self._drop_source(tx, trust)
+        return {"trusts_disabled": len(ended)}
 
     # -- what is named -------------------------------------------------------------------------
 
@@ -178,9 +186,17 @@ class Trusts:
         for path in paths:
             self.gate.permit(caller, "read", path)
 
-    def _end_tokens(self, tx: Transaction, trust: Trust) -> None:
+    def _end(self, tx: Transaction, trust: Trust) -> None:
+        """What came of a trust as it was."""
         tokens_store.revoke_of_trust(tx, trust.tenant_id, trust.id)
         tx.then(self._authentication.forget)
+        self._drop_source(tx, trust)
+
+    def _drop_source(self, tx: Transaction, trust: Trust) -> None:
+        """An issuer that no active trust names is not called, by no job either."""
+        source = trust.source
+        if not store.is_named(tx.connection, source):
+            tx.then(lambda: self.forget_source(source))
 
 
 def _not_found(trust_id: str) -> Refusal:

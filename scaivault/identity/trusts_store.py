@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from scaivault.gate.transaction import Transaction
+from scaivault.identity.foreign.key_sets import Source
 from scaivault.identity.model import pack, unpack
 from scaivault.identity.trusts_model import Review, Trust
 from scaivault.storage.file import Connection
@@ -62,6 +63,25 @@ def active_of(
     return [_trust(row) for row in rows]
 
 
+def active_for(db: Connection, tenant: str, identity: str) -> list[Trust]:
+    """Those that give an identity."""
+    rows = db.execute(
+        _TRUST + " WHERE tenant_id = :tenant AND identity_id = :identity AND is_active = 1",
+        {"tenant": tenant, "identity": identity},
+    )
+    return [_trust(row) for row in rows]
+
+
+def is_named(db: Connection, source: Source) -> bool:
+    """Whether keys of this source are those of an active trust."""
+    found = db.execute(
+        "SELECT 1 FROM trust WHERE issuer = :issuer AND jwks_url IS :jwks_url AND jwks IS NULL"
+        " AND is_active = 1 LIMIT 1",
+        {"issuer": source.issuer, "jwks_url": source.jwks_url},
+    )
+    return found.fetchone() is not None
+
+
 def put(tx: Transaction, kept: Trust) -> None:
     tx.execute(
         "INSERT INTO trust (tenant_id, id, name, issuer, jwks_url, jwks, algorithms, audience,"
@@ -100,9 +120,9 @@ def used(tx: Transaction, trust_id: str) -> None:
     )
 
 
-def disable_of(tx: Transaction, tenant: str, identity: str) -> int:
-    """The active ones that name an identity; how many there were."""
-    return tx.execute(
+def disable_of(tx: Transaction, tenant: str, identity: str) -> None:
+    """The active ones that give an identity."""
+    tx.execute(
         "UPDATE trust SET is_active = 0, updated_at = :now WHERE tenant_id = :tenant"
         " AND identity_id = :identity AND is_active = 1",
         {"now": tx.now, "tenant": tenant, "identity": identity},

@@ -451,6 +451,24 @@ async def test_a_short_token_counts_once(house: House, provider: Provider, trust
     assert await code(house, build(provider, jti="another")) == "ok"
 
 
+async def test_once_also_over_a_crash(house: House, provider: Provider, trusted: str) -> None:
+    token = build(provider)
+    mine = await given(house, token)
+    await house.crash()
+    await house.unseal()
+    assert await code(house, token) == "token_invalid"
+    assert (await house.get("/v1/auth/whoami", token=mine)).status == 200
+
+
+async def test_a_refused_login_spends_nothing(
+    house: House, provider: Provider, trusted: str
+) -> None:
+    token = build(provider)
+    assert await code(house, token, scope="admin") == "insufficient_scope"
+    assert await code(house, token, role="sa:nobody") == "access_denied"
+    assert await code(house, token) == "ok"
+
+
 async def test_once_also_for_all_who_come_together(
     house: House, provider: Provider, trusted: str
 ) -> None:

@@ -9,7 +9,18 @@ import pytest
 from tests.identity.foreign.asking import whoami
 from tests.support.house import House
 from tests.support.issuing import DISCOVERY, KEYS, Provider
-from tests.support.trusting import SETTINGS, TYPE, build, code, exchange, given, runner, trust
+from tests.support.trusting import (
+    SETTINGS,
+    TRUSTS,
+    TYPE,
+    build,
+    code,
+    exchange,
+    given,
+    patch,
+    runner,
+    trust,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +54,37 @@ async def test_many_bad_tokens_are_few_calls(
         provider.kid = f"unknown-{number}"
         assert await code(house, build(provider)) == "token_invalid"
     assert len(provider.calls) <= 4
+
+
+async def test_the_job_calls_no_issuer_that_is_not_trusted_any_more(
+    house: House, provider: Provider, trusted: str
+) -> None:
+    other = await trust(house, provider, name="other", subject="x")
+    account = (await house.get("/v1/identity/service-accounts/sa:ci")).json["id"]
+
+    async def calls() -> int:
+        provider.calls.clear()
+        await house.vault.key_sets.refresh()
+        return len(provider.calls)
+
+    assert await calls() == 0
+    for ending in ("change", "delete", "revoke"):
+        assert await code(house, build(provider, jti=ending)) == "ok"
+        assert await calls() == 2
+        if ending == "change":
+            assert (await patch(house, trusted, is_active=False)).status == 200
+            assert await calls() == 2  # the other trust names it still
+            assert (await patch(house, other, is_active=False)).status == 200
+        elif ending == "delete":
+            assert (await house.call("DELETE", f"{TRUSTS}/{trusted}")).status == 204
+        else:
+            where = f"/v1/identity/service_account/{account}/revoke-access"
+            assert (await house.call("POST", where, {})).status == 200
+        assert await calls() == 0
+        if ending == "change":
+            assert (await patch(house, trusted, is_active=True)).status == 200
+        elif ending == "delete":
+            await trust(house, provider, name="again")
 
 
 async def test_the_answer_is_one_whether_there_is_such_a_role(
