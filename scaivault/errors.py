@@ -109,6 +109,7 @@ class Refusal(Exception):
         self.details: Final = details
         self.recorded = False  # the ledger knows of it
         self.notes: dict[str, object] = {}  # for its ledger row alone
+        self.grant_error: str | None = None  # of RFC 6749, where that is not told by the code
 
     def __repr__(self) -> str:
         return f"Refusal({self.code!r}, {self.message!r})"

@@ -27,10 +27,12 @@ from scaivault.gate.forgetting import Forgetting, Old
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.limits import Limits
 from scaivault.gate.outbox import Outbox
+from scaivault.identity import trusts_store
 from scaivault.identity.accounts import Accounts
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.credentials import Credentials
 from scaivault.identity.directory import Directory
+from scaivault.identity.exchange import Exchange
 from scaivault.identity.foreign import Foreign, KeySets
 from scaivault.identity.foreign import store as foreign_tokens
 from scaivault.identity.grants import Grants
@@ -42,14 +44,21 @@ from scaivault.identity.members import Members
 from scaivault.identity.mfa import Mfa
 from scaivault.identity.mfa_sealed import SealedFactors
 from scaivault.identity.minting import Minting
+from scaivault.identity.narrowing import Narrowing
+from scaivault.identity.outside import Outside
+from scaivault.identity.outside import store as outside_news
 from scaivault.identity.partners import Partners
+from scaivault.identity.proving import Proving
 from scaivault.identity.published import Published
 from scaivault.identity.revoking import Revoking
 from scaivault.identity.roles import Roles
 from scaivault.identity.standing import standing
 from scaivault.identity.tenants import Tenants
+from scaivault.identity.token_review import Reviews
 from scaivault.identity.tokens import Tokens
 from scaivault.identity.tokens_store import any_ended, forget_ended
+from scaivault.identity.trusts import Trusts
+from scaivault.identity.trusts_checks import Checks
 from scaivault.identity.users import Users
 from scaivault.ids import timed_id
 from scaivault.outbound import Allowance, Guard
@@ -65,6 +74,7 @@ from scaivault.secrets.listing import Lists
 from scaivault.secrets.removing import Removing
 from scaivault.secrets.sealed import SealedValues
 from scaivault.secrets.shelf import Shelf
+from scaivault.secrets.store import any_of
 from scaivault.secrets.upkeep import Upkeep
 from scaivault.secrets.values import Values
 from scaivault.storage.database import Database
@@ -74,6 +84,7 @@ from scaivault.system.jobs import Jobs
 from scaivault.system.keys import Keys
 from scaivault.system.opening import Opened, wrap_file_key
 from scaivault.tenancy import Tenancy
+from scaivault.tenancy.ending import Ending, Leftover
 
 log = logging.getLogger("scaivault.vault")
 
@@ -114,7 +125,6 @@ class Vault:
         within = (self.gate, self.keyring, self.tenancy, self.issuer)
         self.authentication: Final = Authentication(*within, self.foreign)
         self.key_sets.on_dropped = self.authentication.forget
-        self.grants: Final = Grants(*within)
         self.tokens: Final = Tokens(self.gate, self.tenancy, self.authentication, self.cursors)
         self.minting: Final = Minting(
             self.gate, self.keyring, self.tenancy, self.authentication, settings.identity
@@ -132,6 +142,8 @@ class Vault:
         self.roles: Final = Roles(*rooms)
         self.groups: Final = Groups(*rooms)
         self.members: Final = Members(*rooms)
+        self.partners: Final = Partners(self.gate, self.tenancy, self.authentication)
+        self.tenants: Final = Tenants(self.gate, self.tenancy, self.authentication)
         self.directory: Final = Directory(self.gate, self.tenancy)
         rules = Rules(settings.policies.mfa_max_age, settings.policies.cache_ttl * SECOND)
         self.policies: Final = Policies(self.gate, self.cursors, rules)
@@ -139,8 +151,6 @@ class Vault:
         self.rights: Final = Rights(self.gate, self.cursors, rules, Known())
         self.gate.rules_of = rules.rules_of
         self.authentication.on_deleted = self.policies.bindings_removed
-        self.partners: Final = Partners(self.gate, self.tenancy, self.authentication)
-        self.tenants: Final = Tenants(self.gate, self.tenancy, self.authentication)
         self.facts: Final = Facts(self.gate, Access())
         self.values: Final = Values(
             self.gate,
@@ -154,10 +164,43 @@ class Vault:
         self.lists: Final = Lists(self.gate, self.cursors, self.facts, self.values.shelf, retention)
         self.batch: Final = Batch(self.gate, self.values, limits)
         self.upkeep: Final = Upkeep(self.gate, self.values, removing, self.tenancy.places)
+        left = (Leftover(any_of, self.upkeep.leave),)
+        self.ending: Final = Ending(self.gate, self.keyring, self.tenancy, left)
         self.audit: Final = Audit(self.gate, self.ledger, self.keyring.vault_id, self.cursors)
         self.audit_index: Final = Index(self.gate, self.ledger)
         self.trails: Final = Trails(self.gate, self.cursors, self.keyring.vault_id, ever_known)
         lend = Lending(self.gate, self.values)
+        outside = Outside(
+            self.gate,
+            self.tenancy,
+            self.authentication,
+            self.revoking,
+            settings.identity,
+            lend=lend,
+            closing=lambda: self.closing,
+        )
+        self.receiver: Final = outside.receiver
+        self.sync: Final = outside.sync
+        self.sync_run: Final = outside.run
+        self.trusts: Final = Trusts(
+            self.gate,
+            self.authentication,
+            self.tenancy,
+            self.cursors,
+            Checks(guard, local.issuer),
+        )
+        self.trusts.forget_source = self.key_sets.forget
+        self.revoking.on_revoked.append(self.trusts.disable)
+        reviews = Reviews(guard, lend, self.tenancy.places)
+        skew = int(settings.identity.clock_skew * SECOND)
+        self.exchange: Final = Exchange(
+            self.gate,
+            self.tenancy,
+            self.issuer,
+            Proving(self.key_sets, reviews, skew),
+            Narrowing(self.gate, self.tenancy, self.issuer, self.authentication),
+        )
+        self.grants: Final = Grants(*within, self.exchange)
         self.exports: Final = Exports(self.gate, self.ledger, self.cursors, guard, ever_known)
         self.export_run: Final = ExportRun(
             self.gate,
@@ -204,6 +247,8 @@ class Vault:
                 Old(outbox.any_old, outbox.forget),
                 Old(any_ended, forget_ended),
                 Old(foreign_tokens.any_over, foreign_tokens.forget_over),
+                Old(outside_news.any_old, outside_news.forget),
+                Old(trusts_store.any_over, trusts_store.forget_over),
                 Old(access.any_old, access.forget),
             ),
         )

@@ -14,7 +14,7 @@ from scaivault.audit.export_store import Creator, Job
 from scaivault.audit.ranges import Stretch
 from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
-from scaivault.gate.cursors import Cursors, Pages
+from scaivault.gate.cursors import Cursors, Pages, Place
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.ledger import Ledger, Record
 from scaivault.gate.transaction import Transaction
@@ -74,11 +74,7 @@ class Exports:
 
         async def look() -> wire.ExportPage:
             place = self._pages.place(caller, request, _BEHIND)
-            found = await self._gate.ask(
-                lambda db: store.page(
-                    db, caller.owner, scopes(caller), place.position, place.limit + 1
-                )
-            )
+            found = await self._gate.ask(lambda db: _page(db, caller, place))
             page = self._pages.cut(caller, place, found, lambda job: job.id)
             return wire.ExportPage(
                 [store.shown(job) for job in page.items], page.cursor, page.has_more
@@ -94,12 +90,31 @@ class Exports:
             job = await self._gate.ask(
                 lambda db: store.find(db, caller.owner, scopes(caller), request.id)
             )
-            if job is None:
+            if job is None or not _is_shown(caller, job):
                 raise Refusal("export_not_found", "there is no such export", id=request.id[:64])
             act.extra["export_id"] = job.id
             return store.with_manifest(job)
 
         return await self._gate.read(caller, act, look)
+
+
+def _page(db: Connection, caller: Caller, place: Place) -> list[Job]:
+    """One more than the page takes, of those that may be told."""
+    found: list[Job] = []
+    before, most = place.position, place.limit + 1
+    while len(found) < most:
+        some = store.page(db, caller.owner, scopes(caller), before, most)
+        found += [job for job in some if _is_shown(caller, job)]
+        if len(some) < most:
+            break
+        before = some[-1].id
+    return found[:most]
+
+
+def _is_shown(caller: Caller, job: Job) -> bool:
+    """A job names the secret that it writes with: not to a token that is narrowed to others."""
+    path = job.wanted.body.destination.credentials_path
+    return path is None or sight(caller).reaches(path)
 
 
 def _job(tx: Transaction, found: Wanted, span: Stretch, about: int) -> Job:

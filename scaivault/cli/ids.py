@@ -31,6 +31,16 @@ def caller_type_of(identity: str) -> str:
     return kind
 
 
+def user_of(name: str) -> str:
+    """A user by the bare address too."""
+    return name if name.startswith(("user:", "usr_")) else f"user:{name}"
+
+
 def account_of(name: str) -> str:
     """A service account by its bare name too."""
     return name if name.startswith(("sa:", "sa_")) else f"sa:{name}"
+
+
+def group_of(name: str) -> str:
+    """A group by its bare name too."""
+    return name if name.startswith(("group:", "grp_")) else f"group:{name}"

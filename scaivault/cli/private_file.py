@@ -6,7 +6,9 @@ old one by a rename: who reads meanwhile gets the old secret or the new one.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -21,8 +23,7 @@ class PrivateFile:
         self.path: Final = Path(path).absolute()
         self._beside = f".{self.path.name}.{os.urandom(8).hex()}"
         try:
-            if self.path.is_dir():
-                raise IsADirectoryError(0, "it is a directory")
+            _check_plain(self.path)
             self._folder: Final = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise usage(f"--out {path} cannot be written: {error.strerror}") from None
@@ -68,3 +69,14 @@ class PrivateFile:
                 f"{self.path}: {error.strerror}. The server has made the secret but will not show "
                 "it again: revoke it, and make another",
             ) from None
+
+
+def _check_plain(path: Path) -> None:
+    """``OSError`` when something other than a plain file is there: to put a file in place of
+    ``/dev/stdout`` would break the machine."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "there is something else than a plain file")

@@ -19,6 +19,22 @@ def check_address(principal: Principal, source_ip: str | None) -> None:
         raise Refusal("ip_not_allowed", "this token must not be used from your address")
 
 
+def common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The ranges of all addresses that lie in ranges of both; None: there are none such. No ranges
+    at all stand for every address. Two blocks are apart, or one lies in the other."""
+    if not one or not other:
+        return one or other
+    inner = (_inner(first, second) for first in other for second in one)
+    return tuple(dict.fromkeys(text for text in inner if text is not None)) or None
+
+
+def _inner(one: str, other: str) -> str | None:
+    a, b = parse_range(one), parse_range(other)
+    if a.version != b.version or (a.network ^ b.network) & a.mask & b.mask:
+        return None
+    return one if a.mask >= b.mask else other
+
+
 @lru_cache(maxsize=1024)
 def _parsed(ranges: tuple[str, ...]) -> tuple[Range, ...]:
     return tuple(parse_range(text) for text in ranges)

@@ -48,9 +48,13 @@ NO_RULES: Final = Compiled(())
 
 class Act:
     """What a request is about to do: the ledger action, the permission it takes on the path, and
-    what the ledger row will say besides. ``refused``: why it was not done, once that is known."""
+    what the ledger row will say besides. ``refused``: why it was not done, once that is known.
+    ``records_refusal``: whether a change that is refused has a row of this action; a login that
+    fails is another one, which is the endpoint's to record."""
 
-    __slots__ = ("action", "after", "extra", "path", "permission", "refused")
+    __slots__ = (
+        "action", "after", "extra", "path", "permission", "records_refusal", "refused",
+    )  # fmt: skip
 
     def __init__(self, action: str, permission: str | None = None, path: str | None = None) -> None:
         self.action: Final = action
@@ -59,6 +63,7 @@ class Act:
         self.extra: dict[str, object] = {}
         self.after: list[Callable[[], None]] = []
         self.refused: Refusal | None = None
+        self.records_refusal = True
 
 
 class Gate:
@@ -195,9 +200,10 @@ class Gate:
         entry.extra_data.update(act.extra)
         try:
             unit = Changing(self, caller, [entry], function, caller.once)
+            unit.records_refusal = act.records_refusal
             result: T = await self._submit(unit)
         except Refusal as refused:
-            refused.recorded = True
+            refused.recorded = refused.recorded or act.records_refusal
             raise
         return result
 

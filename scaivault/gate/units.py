@@ -37,6 +37,7 @@ class Changing(LedgerUnit):
 
     __slots__ = (
         "_after", "_caller", "_function", "_gate", "_instead", "_once", "_placing", "_value",
+        "records_refusal",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +57,7 @@ class Changing(LedgerUnit):
         self._after: list[Callable[[], None]] = []
         self._instead: list[Callable[[], None]] = []
         self._placing: list[Callable[[Connection, int], None]] = []
+        self.records_refusal = True
 
     def run(self, connection: Connection) -> None:
         caller, gate = self._caller, self._gate
@@ -70,6 +72,8 @@ class Changing(LedgerUnit):
             self.undone()
             self.error = refused
             self.refused(refused.code)
+            if not self.records_refusal:
+                self.records.clear()
             self._keep(connection, tx.now, refused)
             return
         except EngineError:

@@ -100,6 +100,7 @@ _GRANT_ERRORS: Final = {
     "rate_limited": (429, "temporarily_unavailable"),
     "internal_error": (500, "server_error"),
     "service_unavailable": (503, "temporarily_unavailable"),
+    "upstream_error": (503, "temporarily_unavailable"),
     "sealed": (503, "temporarily_unavailable"),
 }
 
@@ -109,6 +110,8 @@ def refused_grant(refusal: Refusal, request_id: str) -> Answer:
     status, error = _GRANT_ERRORS.get(refusal.code, (400, "invalid_request"))
     if refusal.details.get("reason") == "unsupported_grant_type":
         error = "unsupported_grant_type"
+    if refusal.grant_error is not None:
+        status, error = 400, refusal.grant_error
     told = {"error": error, "error_description": refusal.message, "request_id": request_id}
     headers = [_JSON, _NO_CACHE]
     if status == 401:

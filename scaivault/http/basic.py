@@ -19,6 +19,8 @@ _BASIC: Final = re.compile(rb"basic +([A-Za-z0-9+/=]{1,4096}) *\Z", re.IGNORECAS
 def with_basic(request: Request, body: Any) -> Any:
     """``body`` with the client id and secret of the header, which must not be in both places."""
     header = request.header(b"authorization")
+    if not hasattr(body, "client_id"):
+        return body
     if header is None or header[:6].lower() != b"basic ":
         return body
     if body.client_id is not None or body.client_secret is not None:

@@ -7,7 +7,7 @@ from typing import Any, Final, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from scaivault.errors import Refusal
 from scaivault.http.basic import with_basic
@@ -19,7 +19,11 @@ from scaivault.wire.query import parse_query, query
 
 _JSON: Final = b"application/json"
 _FORM: Final = b"application/x-www-form-urlencoded"
-_HEADERS: Final = {"if_match": b"if-match", "if_none_match": b"if-none-match"}
+_HEADERS: Final = {
+    "if_match": b"if-match",
+    "if_none_match": b"if-none-match",
+    "x_scaikey_signature": b"x-scaikey-signature",
+}
 
 
 class _Shape:
@@ -67,6 +71,8 @@ class Decoder:
     async def _body(self, request: Request, route: Route, type_: Any) -> tuple[bytes, Any]:
         limit = min(self._limit, route.most) if route.open else self._limit
         raw = await request.body(limit)
+        if type_ is Raw:  # its signature is over these very bytes, and comes before they are read
+            return raw, Raw(raw)
         kind = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
         if route.form and kind == _FORM:
             return raw, with_basic(request, _form(raw, type_))
@@ -82,16 +88,19 @@ class Decoder:
 
 
 def _form(raw: bytes, type_: Any) -> Any:
-    """A form body (RFC 6749 appendix B); unknown fields are ignored there (section 3.2)."""
+    """A form body (RFC 6749 appendix B); unknown fields are ignored there (section 3.2). A list is
+    its members with blanks between them, as ``scope`` is."""
     try:
         pairs = parse_qsl(raw.decode("utf-8"), strict_parsing=bool(raw), max_num_fields=64)
     except (ValueError, UnicodeDecodeError):
         raise _bad("the form is malformed", "form") from None
-    known = {field.name for field in msgspec.structs.fields(type_)}
+    known = {field.name: "list[" in str(field.type) for field in msgspec.structs.fields(type_)}
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names):
         raise _bad("a form field stands more than once", "repeated_field")
-    fields = {name: value for name, value in pairs if name in known}
+    fields = {
+        name: value.split() if known[name] else value for name, value in pairs if name in known
+    }
     return decode(msgspec.json.encode(fields), type_)
 
 

@@ -18,6 +18,7 @@ from scaivault.audit.exports import Exports
 from scaivault.audit.retention import Retention
 from scaivault.audit.trails import Trails
 from scaivault.errors import CODES
+from scaivault.gate.limits import FAILED
 from scaivault.http.decode import shape
 from scaivault.http.meter import Meter
 from scaivault.http.possible import codes
@@ -26,17 +27,20 @@ from scaivault.http.topics import TOPICS, topic
 from scaivault.identity.accounts import Accounts
 from scaivault.identity.credentials import Credentials
 from scaivault.identity.directory import Directory
+from scaivault.identity.exchange import Exchange
 from scaivault.identity.grants import Grants
 from scaivault.identity.groups import Groups
 from scaivault.identity.members import Members
 from scaivault.identity.mfa import Mfa
 from scaivault.identity.minting import Minting
+from scaivault.identity.outside import Receiver, Sync
 from scaivault.identity.partners import Partners
 from scaivault.identity.published import Published
 from scaivault.identity.revoking import Revoking
 from scaivault.identity.roles import Roles
 from scaivault.identity.tenants import Tenants
 from scaivault.identity.tokens import Tokens
+from scaivault.identity.trusts import Trusts
 from scaivault.identity.users import Users
 from scaivault.policies import Policies
 from scaivault.policies.bindings import Bindings
@@ -66,6 +70,7 @@ ROOMS: Final[dict[str, type]] = {
     "minting": Minting,
     "mfa": Mfa,
     "grants": Grants,
+    "exchange": Exchange,
     "published": Published,
     "users": Users,
     "accounts": Accounts,
@@ -75,12 +80,15 @@ ROOMS: Final[dict[str, type]] = {
     "groups": Groups,
     "members": Members,
     "directory": Directory,
+    "trusts": Trusts,
+    "receiver": Receiver,
+    "sync": Sync,
+    "partners": Partners,
+    "tenants": Tenants,
     "audit": Audit,
     "trails": Trails,
     "exports": Exports,
     "retention": Retention,
-    "partners": Partners,
-    "tenants": Tenants,
     "system": System,
     "slots": Slots,
     "root_key": RootKey,
@@ -96,6 +104,7 @@ _PART: Final = re.compile(r"\{(\w+)\*?\}")
 _HEADERS: Final = {
     "if_match": ("If-Match", "The version that must be the current one, quoted; or `*`."),
     "if_none_match": ("If-None-Match", "`*`: there must be no such secret yet."),
+    "x_scaikey_signature": ("X-ScaiKey-Signature", "`t=<unix>,v1=<hex>` over the body."),
 }
 
 
@@ -187,7 +196,7 @@ def _success(route: Route, types: _Types) -> Json:
     statuses = [route.status] if route.created is None else [route.status, route.created]
     answer: Json = {"description": "Done."}
     headers = {"X-Request-ID": {"schema": {"type": "string"}}}
-    if route.category is not None:
+    if route.category not in (None, FAILED):
         for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"):
             headers[name] = {"schema": {"type": "integer"}}
     if route.etag:

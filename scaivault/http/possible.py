@@ -20,6 +20,14 @@ _SECRET: Final = (
 )  # fmt: skip
 _LINKS: Final = ("rotation_policy_not_found", "secret_policy_not_found")
 _MISSING: Final = ("secret_not_found", "version_not_found", "secret_expired")
+_EXCHANGE: Final = (
+    "token_expired", "token_revoked", "access_denied", "insufficient_scope", "forbidden",
+    "ip_not_allowed", "invalid_duration", "invalid_glob", "upstream_error",
+)  # fmt: skip
+_TRUST: Final = (
+    "already_exists", "invalid_state", "invalid_duration", "invalid_glob", "invalid_path",
+    "access_denied",
+)  # fmt: skip
 
 # By room, or by verb where a verb has others than its room. A room without any stands here too:
 # one that is missing is a defect, or a renamed one would lose its codes unseen.
@@ -67,7 +75,13 @@ OWN: Final[dict[str, tuple[str, ...]]] = {
     ),
     "mfa": ("mfa_required",),
     "mfa.reset": ("mfa_required", "identity_not_found"),
-    "grants.grant": ("token_invalid",),
+    "grants.grant": ("token_invalid", *_EXCHANGE),
+    "exchange": ("token_invalid", *_EXCHANGE),
+    "trusts.page": ("invalid_cursor",),
+    "trusts.get": ("trust_not_found",),
+    "trusts.create": ("identity_not_found", *_TRUST),
+    "trusts.change": ("trust_not_found", "identity_not_found", *_TRUST),
+    "trusts.delete": ("trust_not_found",),
     "accounts": ("identity_not_found", "already_exists", "invalid_state"),
     "credentials": (
         "identity_not_found", "credential_not_found", "invalid_duration", "invalid_state",
@@ -81,13 +95,9 @@ OWN: Final[dict[str, tuple[str, ...]]] = {
     "groups": ("identity_not_found", "already_exists"),
     "members": ("identity_not_found", "already_exists"),
     "directory": ("identity_not_found",),
-    "audit": ("invalid_cursor",),
-    "exports.create": (*_SECRET, "forbidden"),
-    "exports.page": ("invalid_cursor",),
-    "exports.get": ("export_not_found",),
-    "retention.get": (),
-    "retention.replace": ("invalid_duration",),
-    "trails.logs": ("invalid_cursor", "invalid_path"),
+    "receiver": ("token_invalid",),
+    "sync.start": ("tenant_not_found", "partner_not_found"),
+    "sync.history": (),
     "partners.page": (),
     "partners.create": ("already_exists",),
     "partners.change": ("partner_not_found", "invalid_state"),
@@ -98,6 +108,13 @@ OWN: Final[dict[str, tuple[str, ...]]] = {
     "tenants.change": ("invalid_state",),
     "tenants.delete": ("invalid_state",),
     "tenants": (),
+    "audit": ("invalid_cursor",),
+    "exports.create": (*_SECRET, "forbidden"),
+    "exports.page": ("invalid_cursor",),
+    "exports.get": ("export_not_found",),
+    "retention.get": (),
+    "retention.replace": ("invalid_duration",),
+    "trails.logs": ("invalid_cursor", "invalid_path"),
     "trails.secret": ("invalid_cursor", "invalid_path", "access_denied"),
     "trails.identity": ("invalid_cursor", "invalid_path"),
     "trails.summary": (),

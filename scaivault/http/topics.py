@@ -20,7 +20,8 @@ TOPICS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         ("/v1/audit",),
     ),
     "identity": (
-        "Service accounts with their credentials and roles; groups with their members.",
+        "Partners and tenants; users and service accounts with their credentials and roles; groups"
+        " with their members; what outside issuers keep of all that.",
         ("/v1/identity",),
     ),
     "tokens": ("Getting, examining and revoking tokens.", ("/v1/auth", "/oauth", "/.well-known")),

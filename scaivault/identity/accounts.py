@@ -142,7 +142,10 @@ class Accounts:
         """The first account of the vault, by name: active, and super_admin with every right, as it
         was made. ``identity_not_found``."""
         identity_id = names.made("sa", name)
-        account = store.oldest_account(tx.connection, identity_id)
+        # Of the first tenant alone: whoever administers another may give an account this name.
+        first = self._tenancy.first(tx.connection)
+        home = "" if first is None else first[0]
+        account = store.account_by_identity(tx.connection, home, identity_id)
         if account is None:
             raise Refusal(
                 "identity_not_found", f"this vault has no {identity_id}", identity_id=identity_id

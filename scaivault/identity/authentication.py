@@ -113,9 +113,12 @@ class Authentication:
         if unverified.issuer != self._issuer.name:
             return await self.foreign.authenticate(unverified, now)
         claims = self._issuer.verify(token, now)
-        principal = self.principal(
-            await self.gate.ask(lambda db: _held(db, tokens_store.token_by_id(db, claims.token_id)))
+        held = await self.gate.ask(
+            lambda db: _held(db, tokens_store.token_by_id(db, claims.token_id))
         )
+        principal = self.principal(held)
+        if held is not None and held.token.parent_id is not None:
+            return principal, principal.expires_at  # never after the token that it was made from
         return principal, claims.expires_at + SKEW
 
     def principal(self, held: _Held | None) -> Principal:

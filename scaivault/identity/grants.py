@@ -1,4 +1,4 @@
-"""The token endpoint: client credentials (RFC 6749 section 4.4)."""
+"""The token endpoint: client credentials (RFC 6749 section 4.4), and the exchange of tokens."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import hmac
 import re
 from typing import Final
 
-from scaivault.errors import Refusal
-from scaivault.gate.caller import Caller, Principal
+from scaivault.clock import SECOND
+from scaivault.errors import Refusal, faults
+from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import model, store, tokens_store
+from scaivault.identity.exchange import Exchange
+from scaivault.identity.issued import issued, logging_in
 from scaivault.identity.issuer import Issuer
-from scaivault.identity.model import Account, Token
-from scaivault.ids import random_id
+from scaivault.identity.model import Account
 from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
-from scaivault.wire import identity as wire
+from scaivault.wire import grants as wire
 
 _CLIENT: Final = re.compile(r"sa_[0-9a-v]{20,32}\Z")
+# RFC 6749 section 5.2 has one word for all of these.
+_NOT_GRANTED: Final = ("access_denied", "forbidden", "ip_not_allowed", "tenant_access_denied")
 
 
 def _no_client() -> Refusal:
@@ -29,27 +33,53 @@ def _no_client() -> Refusal:
 class Grants:
     """One per open vault."""
 
-    def __init__(self, gate: Gate, keyring: Keyring, tenancy: Tenancy, issuer: Issuer) -> None:
+    def __init__(
+        self, gate: Gate, keyring: Keyring, tenancy: Tenancy, issuer: Issuer, exchange: Exchange
+    ) -> None:
         self.gate: Final = gate
         self._keyring: Final = keyring
         self._tenancy: Final = tenancy
         self._issuer: Final = issuer
+        self._exchange: Final = exchange
 
-    async def grant(self, caller: Caller, request: wire.Grant) -> wire.AccessToken:
-        """RFC 6749 section 4.4: an access token for a client id and secret."""
-        body = request.body
+    async def grant(self, caller: Caller, request: wire.Grant) -> wire.AccessToken | wire.Exchanged:
+        """An access token: for a client id and secret (RFC 6749 section 4.4), or for another token
+        (RFC 8693)."""
+        if request.body.grant_type == wire.GRANT:
+            return await self._exchanged(caller, request.body)
+        return await self._credentials(caller, request.body)
+
+    async def _exchanged(self, caller: Caller, body: wire.GrantBody) -> wire.Exchanged:
+        if body.subject_token is None:
+            raise faults({"subject_token": "is required"})
+        if body.client_secret is not None:
+            raise Refusal(
+                "invalid_request",
+                "the subject token is the credential of an exchange: send no client_secret",
+                reason="two_credentials",
+            )
+        asked = wire.ExchangeBody(
+            subject_token=body.subject_token,
+            subject_token_type=body.subject_token_type or wire.JWT,
+            role=body.role,
+            tenant_id=body.tenant_id,
+            scope=body.scope,
+            allowed_paths=body.allowed_paths,
+            ttl=body.ttl,
+        )
+        try:
+            return await self._exchange.exchange(caller, wire.Exchange(asked))
+        except Refusal as refused:
+            if refused.status == 401 or refused.code in _NOT_GRANTED:
+                refused.grant_error = "invalid_grant"
+            raise
+
+    async def _credentials(self, caller: Caller, body: wire.GrantBody) -> wire.AccessToken:
         if _CLIENT.match(body.client_id or ""):  # nothing else: it may be a secret in a wrong place
             caller.notes["client_id"] = body.client_id
         account, credential_id, scopes = await self._checked(body, caller.now)
-        act = Act("auth_login")
-        act.extra.update(grant=model.CLIENT_CREDENTIALS, credential_id=credential_id)
-        caller.principal = _as_client(account, self._tenancy)
-        caller.tenant_id = account.tenant_id
-        caller.partner_id = caller.principal.partner_id
-        row = Token(
-            random_id("tok_"), model.CLIENT_CREDENTIALS, account.tenant_id, account.identity_id,
-            "", scopes, credential_id, caller.now, caller.now + self._issuer.ttl,
-        )  # fmt: skip
+        row = issued(model.CLIENT_CREDENTIALS, account, scopes, caller.now, self._issuer.ttl)
+        row = row._replace(credential_id=credential_id)
 
         def login(tx: Transaction) -> None:
             # What ends an account or a credential ends its tokens too, but not one made after.
@@ -57,11 +87,16 @@ class Grants:
                 raise _no_client()
             tokens_store.add_token(tx, row, None)
             store.credential_used(tx, credential_id)
-            tx.note(token_id=row.id)
 
-        await self.gate.change(caller, act, login)
-        text = self._issuer.sign(row, account, caller.partner_id)
-        return wire.AccessToken(text, "Bearer", self._issuer.ttl // 1_000_000, " ".join(scopes))
+        act = Act("auth_login")
+        act.records_refusal = False
+        act.extra.update(
+            grant=model.CLIENT_CREDENTIALS, credential_id=credential_id, token_id=row.id
+        )
+        with logging_in(caller, self._tenancy, account, row.kind):
+            await self.gate.change(caller, act, login)
+        text = self._issuer.sign(row, account, caller.partner_id or "")
+        return wire.AccessToken(text, "Bearer", self._issuer.ttl // SECOND, " ".join(scopes))
 
     async def _checked(
         self, body: wire.GrantBody, now: int
@@ -70,7 +105,7 @@ class Grants:
         if body.grant_type != model.CLIENT_CREDENTIALS:
             raise Refusal(
                 "invalid_request",
-                "grant_type must be client_credentials",
+                f"grant_type must be client_credentials or {wire.GRANT}",
                 reason="unsupported_grant_type",
             )
         found = await self._client(body.client_id or "", body.client_secret or "", now)
@@ -111,20 +146,3 @@ def _granted(asked: str | None, account: Account) -> tuple[str, ...]:
             required_scope=missing[0][:64],
         )
     return wanted
-
-
-def _as_client(account: Account, tenancy: Tenancy) -> Principal:
-    return Principal(
-        identity_id=account.identity_id,
-        identity_type="service_account",
-        display_name=account.display_name,
-        tenant_id=account.tenant_id,
-        partner_id=tenancy.tenants[account.tenant_id].partner_id,
-        scopes=frozenset(),
-        roles=frozenset(),
-        token_id="",
-        token_kind=model.CLIENT_CREDENTIALS,
-        issuer="local",
-        issued_at=0,
-        expires_at=0,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import jwt
@@ -12,7 +13,7 @@ from scaivault.crypto.memory import wipe
 from scaivault.crypto.signing import IssuerKey
 from scaivault.errors import Refusal
 from scaivault.gate.transaction import Transaction
-from scaivault.identity.model import Account, Token
+from scaivault.identity.model import Subject, Token
 from scaivault.seal.envelope import Envelope, Sealed, field
 from scaivault.storage.file import Connection
 
@@ -22,6 +23,7 @@ _LONGEST: Final = 8 * 1024
 _PURPOSE: Final = "issuer"
 _TYPE: Final = "at+jwt"
 _SIGN: Final = ["ES256"]
+_PATHS_MOST: Final = 1024
 # The library would ask the host's clock for the times; they are checked here against ours.
 _SIGNATURE_ONLY: Final[Any] = {
     "verify_signature": True,
@@ -147,8 +149,11 @@ class Issuer:
 
     # -- tokens --------------------------------------------------------------------------------
 
-    def sign(self, token: Token, account: Account, partner_id: str) -> str:
-        """The access token that ``token`` is the row of."""
+    def sign(
+        self, token: Token, who: Subject, partner_id: str, act: Mapping[str, Any] | None = None
+    ) -> str:
+        """The access token that ``token`` is the row of. ``act``: whose token it was exchanged
+        for (RFC 8693 section 4.1)."""
         kid, known = next((k, v) for k, v in self._keys.items() if v.retired_at is None)
         claims: dict[str, Any] = {
             "iss": self.name,
@@ -161,9 +166,12 @@ class Issuer:
             "tenant_id": token.tenant_id,
             "partner_id": partner_id,
             "scope": " ".join(token.scopes),
-            "client_id": account.id,
+            "client_id": who.id,
             "token_type": token.kind,
+            **_optional(token),
         }
+        if act is not None:
+            claims["act"] = dict(act)
         return jwt.encode(claims, known.key.key, "ES256", {"typ": _TYPE, "kid": kid})
 
     def verify(self, text: str, now: int) -> Claims:
@@ -203,3 +211,16 @@ class Issuer:
         if payload.get("iss") != self.name or AUDIENCE not in accepted:
             raise _invalid()
         return Claims(str(names[0]), str(names[1]), str(names[2]), issued, expires)
+
+
+def _optional(token: Token) -> dict[str, Any]:
+    """What only some tokens say. The row is what counts: paths that would make the token too long
+    to be sent are left out."""
+    told: dict[str, Any] = {}
+    paths = [list(globs) for globs in token.allowed_paths]
+    if paths and len(msgspec.json.encode(paths)) <= _PATHS_MOST:
+        told["allowed_paths"] = paths[0] if len(paths) == 1 else paths
+    if token.mfa_verified_at is not None:
+        told["auth_time"] = token.mfa_verified_at // SECOND
+        told["amr"] = ["mfa"]
+    return told

@@ -20,7 +20,7 @@ from scaivault.clock import MINUTE, SECOND, instant
 from scaivault.crypto import totp
 from scaivault.crypto.memory import wipe
 from scaivault.errors import Refusal
-from scaivault.gate.caller import TENANT_ADMIN, Caller, Principal
+from scaivault.gate.caller import Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.limits import Allowance, RateLimited
 from scaivault.gate.transaction import Transaction
@@ -119,7 +119,7 @@ class Mfa:
     async def reset(self, caller: Caller, request: users.UserId) -> None:
         """Take the second factor from a user who lost it. Repeatable. One's own takes a proof of
         it here too."""
-        principal = holder(caller, TENANT_ADMIN)
+        principal = holder(caller)
 
         def reset(tx: Transaction) -> None:
             user = self._reach.user_to_change(tx, caller, request.id)

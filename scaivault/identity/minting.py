@@ -9,6 +9,7 @@ from scaivault.clock import SECOND, instant, parse_instant
 from scaivault.config.identity import Identity as Settings
 from scaivault.crypto import codes
 from scaivault.errors import Refusal, faults, invalid
+from scaivault.gate.addresses import common
 from scaivault.gate.caller import Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.globs import check_glob
@@ -99,6 +100,8 @@ class Minting:
             who = self._whom(tx, caller, principal, wanted.identity_id)
             parent = calling if _is_child(principal, who, calling, tx.now) else None
             ttl = wanted.ttl if parent is None else min(wanted.ttl, parent.expires_at - tx.now)
+            if ttl <= 0:  # it ended while this waited for its turn
+                raise Refusal("token_expired", "this token is over; get a new one")
             text, row = personal(
                 tx,
                 self._keyring,
@@ -107,7 +110,7 @@ class Minting:
                 wanted.scopes,
                 ttl,
                 allowed_paths=narrowed(calling.allowed_paths, wanted.allowed_paths),
-                ip_ranges=_common(calling.ip_ranges, wanted.ip_ranges),
+                ip_ranges=_within(calling.ip_ranges, wanted.ip_ranges),
                 parent_id=None if parent is None else parent.id,
             )
             shown = model.token_info(row, tx.now)
@@ -202,7 +205,6 @@ class Minting:
             who = subjects.subject(tx.connection, principal.tenant_id, principal.identity_id)
         else:
             who = self._reach.user(tx.connection, caller, reference)
-            check_rank(principal, who)
         if who is None or who.status != model.ACTIVE:
             raise Refusal(
                 "invalid_state",
@@ -210,6 +212,9 @@ class Minting:
                 state=model.DELETED if who is None else who.status,
                 reason="not_active",
             )
+        # Of oneself too: a session of an outside issuer may be trusted with fewer roles than one
+        # has, and a token of our own would have them all.
+        check_rank(principal, who)
         tx.concern(*self._tenancy.places(who.tenant_id))
         return who
 
@@ -219,24 +224,12 @@ def narrowed(lists: Lists, further: tuple[str, ...]) -> Lists:
     return lists if not further or further in lists else (*lists, further)
 
 
-def _common(ranges: tuple[str, ...], further: tuple[str, ...]) -> tuple[str, ...]:
-    """What lies in ranges of both; no ranges are all addresses."""
-    if not ranges or not further:
-        return ranges or further
-    found = [
-        inner for one in further for other in ranges if (inner := _inner(one, other)) is not None
-    ]
-    if not found:
+def _within(ranges: tuple[str, ...], further: tuple[str, ...]) -> tuple[str, ...]:
+    """The ranges of a token that is bound to ``further`` and made with one bound to ``ranges``."""
+    found = common(ranges, further)
+    if found is None:
         raise invalid(ip_ranges="lies outside of the ranges of your own token")
-    return tuple(dict.fromkeys(found))
-
-
-def _inner(one: str, other: str) -> str | None:
-    """Of two blocks the one that lies in the other."""
-    a, b = parse_range(one), parse_range(other)
-    if a.version != b.version or (a.network ^ b.network) & a.mask & b.mask:
-        return None
-    return one if a.mask >= b.mask else other
+    return found
 
 
 def _is_child(principal: Principal, who: Subject, calling: Token, now: int) -> bool:

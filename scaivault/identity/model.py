@@ -40,6 +40,7 @@ SCOPES: Final = (
 PAT: Final = "personal_access_token"
 CLIENT_CREDENTIALS: Final = "client_credentials"
 USER_SESSION: Final = "user_session"
+EXCHANGED: Final = "exchanged"
 ACTIVE: Final = "ACTIVE"
 SUSPENDED: Final = "SUSPENDED"
 DELETED: Final = "DELETED"
@@ -75,9 +76,9 @@ class Account(NamedTuple):
         return rank(self.roles)
 
     def within(self, scopes: Iterable[str]) -> frozenset[str]:
-        """Those of a token's scopes that count: no token goes beyond an account of our own; an
-        outside issuer says in each token what it may."""
-        if self.issuer != LOCAL:
+        """Those of a token's scopes that count: no token goes beyond an account of our own, of
+        which ``admin`` is every scope; an outside issuer says in each token what it may."""
+        if self.issuer != LOCAL or "admin" in self.scopes:
             return frozenset(scopes)
         return frozenset(self.scopes).intersection(scopes)
 

@@ -99,9 +99,12 @@ class Partners:
 
         def delete(tx: Transaction) -> None:
             partner = self._to_change(tx, request.id)
-            if self._tenancy.tenants_left(tx.connection, partner.id):
+            left = self._tenancy.tenants_left(tx.connection, partner.id)
+            if left:
                 raise Refusal(
-                    "in_use", "this partner has tenants; delete them first", reason="has_tenants"
+                    "in_use",
+                    "this partner has tenants; delete them first",
+                    used_by={"tenants": left},
                 )
             self._tenancy.keep_partner(tx, partner._replace(status=DELETED))
             tx.then(self._authentication.forget)

@@ -7,8 +7,9 @@ from typing import Any, Final
 from scaivault.identity.issuer import Issuer
 from scaivault.identity.model import SCOPES
 from scaivault.wire import identity as wire
+from scaivault.wire.grants import GRANT
 
-_GRANTS: Final = ("client_credentials",)
+_GRANTS: Final = ("client_credentials", GRANT)
 
 
 class Published:

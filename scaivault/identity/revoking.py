@@ -10,7 +10,7 @@ from scaivault.errors import faults
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import groups_store, model, subjects
+from scaivault.identity import groups_store, mfa_store, model, subjects
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.model import Account, Subject, User
 from scaivault.identity.reach import Reach
@@ -74,9 +74,15 @@ class Revoking:
         return self._end(tx, who._replace(status=model.SUSPENDED))
 
     def delete(self, tx: Transaction, who: S) -> S:
-        """``who`` as a deleted identity: its access, roles, memberships and bindings end; its id
-        is never given out again. ``invalid_state`` for the last super_admin."""
-        gone = self._end(tx, who._replace(status=model.DELETED, roles=()))
+        """``who`` as a deleted identity: its access, roles, second factor, memberships and
+        bindings end; its id is never given out again. ``invalid_state`` for the last
+        super_admin."""
+        gone = who._replace(status=model.DELETED, roles=())
+        if isinstance(gone, User):
+            gone = gone._replace(mfa_enabled=0)
+        gone = self._end(tx, gone)
+        if isinstance(gone, User):
+            mfa_store.drop(tx, gone)
         groups_store.drop_memberships(tx, gone.tenant_id, gone.identity_id)
         self._authentication.on_deleted(tx, gone.tenant_id, gone.identity_id)
         return gone

@@ -44,16 +44,6 @@ def account_by_id(db: Connection, account_id: str) -> Account | None:
     return _account(db.execute(_ACCOUNT + " WHERE id = :id", {"id": account_id}).fetchone())
 
 
-def oldest_account(db: Connection, identity: str) -> Account | None:
-    """Of all tenants' accounts with this canonical id."""
-    return _account(
-        db.execute(
-            _ACCOUNT + " WHERE identity_id = :identity ORDER BY created_at LIMIT 1",
-            {"identity": identity},
-        ).fetchone()
-    )
-
-
 def accounts(db: Connection, tenant: str, status: str | None, q: str, size: int, skip: int) -> Any:
     """(rows, total) of a tenant's accounts by name; without ``status`` all but deleted ones."""
     values = {"tenant": tenant, "status": status, "q": q, "size": size, "skip": skip}

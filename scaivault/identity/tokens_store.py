@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from scaivault.clock import DAY
 from scaivault.gate.transaction import Transaction
+from scaivault.identity.issuer import SKEW
 from scaivault.identity.model import Token, pack, unpack
 from scaivault.storage.file import Connection
 
@@ -69,35 +70,36 @@ def add_token(tx: Transaction, token: Token, hashed: bytes | None) -> None:
     )
 
 
-# Whose tokens end: ``gone``, and whatever was made from one of them.
+# Whose tokens end: ``gone``, and whatever was made from one of them. An issued one is taken for
+# the length of the clock skew behind its end, and may have to end before that.
 _END: Final = (
     "WITH RECURSIVE gone (id) AS (SELECT id FROM token WHERE {whose}"
     " UNION SELECT t.id FROM gone JOIN token t ON t.parent_id = gone.id)"
-    " UPDATE token SET revoked_at = :now WHERE id IN gone"
-    " AND revoked_at IS NULL AND expires_at > :now"
+    " UPDATE token SET revoked_at = :now WHERE id IN gone AND revoked_at IS NULL"
+    " AND :now < expires_at + CASE kind WHEN 'personal_access_token' THEN 0 ELSE :skew END"
 )
+
+
+def _end(tx: Transaction, whose: str, **values: str) -> int:
+    """``whose``: a condition (a literal) with ``values``; how many were live."""
+    return tx.execute(_END.format(whose=whose), {"now": tx.now, "skew": SKEW, **values})
 
 
 def revoke_token(tx: Transaction, token_id: str) -> int:
     """A token, which may have no row, and those made from it; how many were live."""
-    whose = "id = :id OR parent_id = :id"
-    return tx.execute(_END.format(whose=whose), {"now": tx.now, "id": token_id})
+    return _end(tx, "id = :id OR parent_id = :id", id=token_id)
 
 
 def revoke_all(tx: Transaction, tenant: str, identity: str) -> int:
     """Every token of an identity and those made from them; how many were live."""
     whose = "tenant_id = :tenant AND identity_id = :identity"
-    values = {"now": tx.now, "tenant": tenant, "identity": identity}
-    return tx.execute(_END.format(whose=whose), values)
+    return _end(tx, whose, tenant=tenant, identity=identity)
 
 
 def revoke_of_credential(tx: Transaction, tenant: str, identity: str, credential_id: str) -> int:
     """Every token that a client secret gave and those made from them; how many were live."""
     whose = "tenant_id = :tenant AND identity_id = :identity AND credential_id = :credential"
-    return tx.execute(
-        _END.format(whose=whose),
-        {"now": tx.now, "tenant": tenant, "identity": identity, "credential": credential_id},
-    )
+    return _end(tx, whose, tenant=tenant, identity=identity, credential=credential_id)
 
 
 def verified(tx: Transaction, token_id: str) -> None:
@@ -129,9 +131,7 @@ def page(
 
 def revoke_of_trust(tx: Transaction, tenant: str, trust_id: str) -> int:
     """Every token that was issued under a trust and those made from them; how many were live."""
-    whose = "tenant_id = :tenant AND trust_id = :trust"
-    values = {"now": tx.now, "tenant": tenant, "trust": trust_id}
-    return tx.execute(_END.format(whose=whose), values)
+    return _end(tx, "tenant_id = :tenant AND trust_id = :trust", tenant=tenant, trust=trust_id)
 
 
 def used(tx: Transaction, token_id: str, at: int) -> None:

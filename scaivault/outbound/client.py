@@ -65,18 +65,21 @@ def _pinned(request: httpx.Request, host: str, address: Address) -> httpx.Reques
     )
 
 
-def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """The host's roots, or those of a file instead; TLS 1.2 or newer."""
-    context = ssl.create_default_context(cafile=ca_file)
+def tls_context(ca_file: Path | None = None, ca_pem: str | None = None) -> ssl.SSLContext:
+    """The host's roots, or those of a file or text instead; TLS 1.2 or newer. ``ssl.SSLError`` for
+    a text without a certificate."""
+    context = ssl.create_default_context(cafile=ca_file, cadata=ca_pem)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
-def client(guard: Guard, *, seconds: float, ca_file: Path | None = None) -> httpx.AsyncClient:
-    """For one task; close it afterwards. ``seconds``: for each step of a request. ``ca_file``:
-    roots instead of the host's."""
+def client(
+    guard: Guard, *, seconds: float, ca_file: Path | None = None, ca_pem: str | None = None
+) -> httpx.AsyncClient:
+    """For one task; close it afterwards. ``seconds``: for each step of a request. ``ca_file`` or
+    ``ca_pem``: roots instead of the host's."""
     return httpx.AsyncClient(
-        transport=PinnedTransport(guard, tls_context(ca_file)),
+        transport=PinnedTransport(guard, tls_context(ca_file, ca_pem)),
         timeout=seconds,
         trust_env=False,
         follow_redirects=False,

@@ -54,6 +54,10 @@ class Envelope:
             _, key = self._keyring.data_key(owner, key_version)
             return aead.open_value(key, dek, value, dek_context, value_context)
 
+    def has_key(self, owner: str) -> bool:
+        """Whether there is a key of ``owner`` at all, or it was destroyed."""
+        return bool(self._keyring.versions(owner))
+
     def rewrap(
         self, owner: str, place: str, version: int, key_version: int, dek: bytes
     ) -> tuple[int, bytes]:

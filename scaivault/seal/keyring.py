@@ -289,6 +289,8 @@ class Keyring:
             boxes.pop(version, None)
             if boxes:
                 self._newest[owner] = max(boxes)
+            else:
+                self._newest.pop(owner, None)
 
     # -- keyed hashes --------------------------------------------------------------------------
 

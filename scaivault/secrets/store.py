@@ -221,6 +221,21 @@ def to_tell(db: Connection, now: int, limit: int) -> list[Any]:
     ).fetchall()
 
 
+def any_of(db: Connection, owner: str) -> bool:
+    """Whether an owner has secrets, deleted ones too."""
+    row = db.execute("SELECT 1 FROM secret WHERE owner_id = :owner LIMIT 1", {"owner": owner})
+    return row.fetchone() is not None
+
+
+def some_of(tx: Transaction, owner: str, limit: int) -> list[str]:
+    """Paths of an owner's secrets, deleted ones too."""
+    rows = tx.rows(
+        "SELECT path FROM secret WHERE owner_id = :owner LIMIT :limit",
+        {"owner": owner, "limit": limit},
+    )
+    return [str(path) for (path,) in rows]
+
+
 def some_versions(db: Connection, after: tuple[str, str, int], limit: int) -> list[Any]:
     """(owner, path, version) of sound versions behind one, in key order."""
     owner, path, version = after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from scaivault.gate.caller import Caller
@@ -71,6 +72,17 @@ class Upkeep:
 
         await self._gate.change(caller, act, purge)
 
+    def leave(self, tx: Transaction, owner: str, most: int) -> int:
+        """Drop secrets of an owner whose key was destroyed; how many. Nobody is told: there is
+        nobody left."""
+        paths = store.some_of(tx, owner, most)
+        count = sum(store.destroy(tx, owner, path) for path in paths)
+        tx.note(count=len(paths), version_count=count)
+        for path in paths:
+            tx.then(partial(self._values.shelf.drop, (owner, path)))
+            tx.then(partial(self._values.access.forget, (owner, path)))
+        return len(paths)
+
     async def announce(self, caller: Caller) -> int:
         """Tell of ends that come near or passed (``expiry``); how many secrets were looked at."""
         due = await self._gate.ask(lambda db: store.to_tell(db, caller.now, _STEP))
@@ -110,6 +122,8 @@ class Upkeep:
         failed = 0
         for owner, path, version in rows:
             key = (owner, path)
+            if not self._gate.envelope.has_key(owner):
+                continue  # destroyed on purpose: nothing is damaged
             if self._values.opened(key, version) is None:
                 failed += 1
                 await self._values.set_aside(caller, key, version.version)

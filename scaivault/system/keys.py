@@ -21,6 +21,7 @@ from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 from scaivault.tenancy.keys import admit_tenant_key, keep_key, keep_partner_key
+from scaivault.tenancy.model import DELETED
 from scaivault.wire import system as wire
 
 STEP: Final = 500  # data keys per transaction
@@ -45,6 +46,7 @@ class Keys:
         partner_id = self._partner_of(caller, request.id)
 
         def rotate(tx: Transaction) -> wire.KeyRotation:
+            self._check_there(tx.connection, request.id)
             version = self._keyring.versions(request.id)[-1] + 1
             with Guarded.random() as key:
                 parent, box = self._keyring.wrap_tenant(partner_id, request.id, version, key)
@@ -82,8 +84,12 @@ class Keys:
         """How far the last rotation of a tenant's key has come."""
         self._partner_of(caller, request.id)
 
+        def question(db: Connection) -> wire.KeyRotation:
+            self._check_there(db, request.id)
+            return self._shown(db, request.id)
+
         async def look() -> wire.KeyRotation:
-            return await self._gate.ask(lambda db: self._shown(db, request.id))
+            return await self._gate.ask(question)
 
         return await self._gate.read(caller, Act("system_read"), look)
 
@@ -124,6 +130,13 @@ class Keys:
             raise Refusal("tenant_not_found", "there is no such tenant", tenant_id=tenant_id[:64])
         return tenant.partner_id
 
+    def _check_there(self, db: Connection, tenant_id: str) -> None:
+        """``invalid_state`` for a tenant that was deleted: its key is about to be destroyed, or
+        is."""
+        tenant = self._tenancy.tenant(db, tenant_id)
+        if tenant is None or tenant.status == DELETED:
+            raise Refusal("invalid_state", "this tenant is deleted", reason="deleted")
+
     def _check_partner(self, caller: Caller, partner_id: str) -> None:
         principal = caller.principal
         reaches = principal is not None and (
@@ -139,15 +152,14 @@ class Keys:
         wrapped anew."""
         done = 0
         for owner in (*self._tenancy.tenants, *self._tenancy.partners):
-            while len(self._keyring.versions(owner)) > 1 and not stop():
-                moved = await self._rewrap_some(caller, owner)
+            while len(versions := self._keyring.versions(owner)) > 1 and not stop():
+                moved = await self._rewrap_some(caller, owner, versions[-1])
                 done += moved
                 if not moved:
-                    await self._destroy_old(caller, owner)
+                    await self._destroy_old(caller, owner, versions[-1])
         return done
 
-    async def _rewrap_some(self, caller: Caller, owner: str) -> int:
-        newest = self._keyring.versions(owner)[-1]
+    async def _rewrap_some(self, caller: Caller, owner: str, newest: int) -> int:
         for table in self.tables:
             old = partial(table.old, owner=owner, newest=newest, most=STEP)
             rows = await self._gate.ask(old)
@@ -167,8 +179,7 @@ class Keys:
 
         return await self._gate.change(caller, Act("key_rotate"), rewrap)
 
-    async def _destroy_old(self, caller: Caller, owner: str) -> None:
-        newest = self._keyring.versions(owner)[-1]
+    async def _destroy_old(self, caller: Caller, owner: str, newest: int) -> None:
         kind = "tenant" if owner.startswith("tnt_") else "partner"
 
         def destroy(tx: Transaction) -> None:

@@ -305,6 +305,7 @@ class System:
                 await vault.gate.change(caller, act, lambda tx: self._opened_by(tx, slot))
                 self._early.clear()
                 await vault.renew_issuer()
+                await vault.sync_run.recover(vault.internal("identity-sync"))
             except BaseException:
                 await vault.close()
                 self.vault = None

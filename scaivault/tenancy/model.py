@@ -59,7 +59,9 @@ def is_slug(text: str) -> bool:
 
 def together(states: Collection[str]) -> str:
     """What a tenant and its partner are together: the worse of the two."""
-    return next((state for state in (DELETED, SUSPENDED) if state in states), ACTIVE)
+    if DELETED in states:
+        return DELETED
+    return SUSPENDED if SUSPENDED in states else ACTIVE
 
 
 def covers(principal: Principal, tenant: Tenant) -> bool:

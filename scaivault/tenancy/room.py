@@ -15,7 +15,16 @@ from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 from scaivault.tenancy import store
 from scaivault.tenancy.keys import admit_tenant_key, keep_key, keep_partner_key
-from scaivault.tenancy.model import ACTIVE, DELETED, Partner, Tenant, covers, partner_id, together
+from scaivault.tenancy.model import (
+    ACTIVE,
+    DELETED,
+    SUSPENDED,
+    Partner,
+    Tenant,
+    covers,
+    partner_id,
+    together,
+)
 
 # Shorter than what is kept of a longer header, so that a part of one is never taken for an id.
 _ID: Final = re.compile(r"tnt_[0-9a-z_-]{1,59}\Z")
@@ -37,33 +46,36 @@ class Tenancy:
 
     # -- who acts where ------------------------------------------------------------------------
 
-    def resolve(self, caller: Caller, named: str | None, *, keeping: bool = False) -> None:
+    def resolve(self, caller: Caller, named: str | None, even: Collection[str] = ()) -> None:
         """Set the tenant acted upon: the one named, else the token's own.
 
         Naming a foreign one takes ``partner_admin`` of its partner or ``super_admin``; for anybody
-        else an unknown tenant answers like a foreign one. ``keeping``: the request is about
-        identities or the vault, not about what belongs to the tenant; then ``super_admin`` acts
-        from a suspended one too, or nobody could lift the suspension of the only tenant."""
+        else an unknown tenant answers like a foreign one. Nobody acts in a suspended one, nor
+        anywhere else from it, but ``super_admin``; a deleted one is not there. ``even``: states of
+        the tenant (SUSPENDED: of its own) in which ``super_admin`` may do this nevertheless."""
         principal = caller.principal
         if principal is None:
             raise Refusal("authentication_required", "this call needs a token")
         wanted = principal.tenant_id if named is None else named
         _aim(caller, wanted)
-        tenant = self.tenants.get(wanted)
-        if tenant is not None and self.state(tenant) == DELETED:
-            tenant = None
+        tenant = home = self.tenants.get(principal.tenant_id)
+        state = at_home = ACTIVE if home is None else self.state(home)
+        rules = SUPER_ADMIN in principal.roles
+        if at_home == DELETED:
+            raise Refusal("token_revoked", "the tenant of this token was deleted")
         if wanted != principal.tenant_id:
-            tenant = _reachable(principal, tenant, wanted)
+            tenant = self.tenants.get(wanted)
+            state = DELETED if tenant is None else self.state(tenant)
+            is_there = state != DELETED or (rules and DELETED in even)
+            tenant = _reachable(principal, tenant if is_there else None, wanted)
         if tenant is None:
             raise Refusal(
                 "invalid_request",
                 "the token belongs to no tenant; name one in the X-Tenant-ID header",
                 reason="tenant_required",
             )
-        lifts = keeping and SUPER_ADMIN in principal.roles
-        if not (lifts or self.state(tenant) == ACTIVE) or not self.admits(
-            principal.tenant_id, principal.roles
-        ):
+        may_still = rules and state in even and (state == DELETED or tenant is home)
+        if not (state == ACTIVE or may_still) or (at_home != ACTIVE and not rules):
             raise Refusal("forbidden", "this tenant is suspended", reason="tenant_suspended")
         caller.tenant_id = tenant.id
         caller.partner_id = tenant.partner_id
@@ -112,12 +124,10 @@ class Tenancy:
         return together((tenant.status, self.partners[tenant.partner_id].status))
 
     def admits(self, tenant_id: str, roles: Collection[str]) -> bool:
-        """Whether people of a tenant may act at all. Those of a suspended one act nowhere else
-        either; but for ``super_admin``, or nobody could lift the suspension of the tenant that all
-        of them belong to."""
+        """Whether people of a tenant are given tokens: of a suspended one only ``super_admin``."""
         tenant = self.tenants.get(tenant_id)
-        state = ACTIVE if tenant is None else self.state(tenant)
-        return state == ACTIVE or (state != DELETED and SUPER_ADMIN in roles)
+        state = DELETED if tenant is None else self.state(tenant)
+        return state == ACTIVE or (state == SUSPENDED and SUPER_ADMIN in roles)
 
     def is_gone(self, tenant_id: str) -> bool:
         """Whether a tenant was deleted, by itself or with its partner: its tokens are revoked."""
@@ -149,25 +159,34 @@ class Tenancy:
         tx.then(lambda: self.partners.__setitem__(partner.id, partner))
 
     def keep_tenant(self, tx: Transaction, tenant: Tenant) -> Tenant:
-        """Write a tenant's row, whole; a new one gets its key. ``already_exists`` when another one
-        of the partner has the slug, ``invalid_state`` for one that was deleted for good. Its
-        partner must be there; it never changes."""
-        if self._slug_owner(tx, tenant) not in {None, tenant.id}:
-            raise _taken("tenant of this partner")
-        is_new = store.tenant(tx.connection, tenant.id) is None
-        if not is_new and tenant.status != DELETED and not store.keys(tx.connection, tenant.id):
-            raise _destroyed()
-        if is_new:
+        """Write a tenant's row; a new one gets its key. What is written: partner and time of making
+        never change. ``already_exists`` when another one of the partner has the slug,
+        ``invalid_state`` for one that was deleted for good. The partner must be there."""
+        known = store.tenant(tx.connection, tenant.id)
+        if known is None:
             tenant = _behind_first(tx, tenant)
+        else:
+            tenant = tenant._replace(partner_id=known.partner_id, created_at=known.created_at)
+        owner = store.tenant_of_slug(tx.connection, tenant.partner_id, tenant.slug)
+        if owner not in {None, tenant.id}:
+            raise _taken("tenant of this partner")
+        if known is not None and tenant.status != DELETED:
+            self._check_key(tx, tenant)
         store.put_tenant(tx, tenant)
-        if is_new:
+        if known is None:
             self._make_key(tx, tenant)
         tx.then(lambda: self.tenants.__setitem__(tenant.id, tenant))
         return tenant
 
     @staticmethod
-    def _slug_owner(tx: Transaction, tenant: Tenant) -> str | None:
-        return store.tenant_of_slug(tx.connection, tenant.partner_id, tenant.slug)
+    def _check_key(tx: Transaction, tenant: Tenant) -> None:
+        if not store.keys(tx.connection, tenant.id):
+            raise Refusal(
+                "invalid_state",
+                "the key of this tenant was destroyed 30 days after it was deleted; make a new"
+                " tenant",
+                reason="key_destroyed",
+            )
 
     def _make_key(self, tx: Transaction, tenant: Tenant) -> None:
         with Guarded.random() as key:
@@ -200,14 +219,6 @@ def _behind_first(tx: Transaction, tenant: Tenant) -> Tenant:
 
 def _taken(what: str) -> Refusal:
     return Refusal("already_exists", f"another {what} has this slug", field="slug")
-
-
-def _destroyed() -> Refusal:
-    return Refusal(
-        "invalid_state",
-        "the key of this tenant was destroyed 30 days after it was deleted; make a new tenant",
-        reason="key_destroyed",
-    )
 
 
 def _aim(caller: Caller, wanted: str) -> None:

@@ -61,30 +61,6 @@ class TokenInfo(Struct):
     status: str
 
 
-class GrantBody(Struct, forbid_unknown_fields=True, frozen=True):
-    """RFC 6749 section 4.4.2."""
-
-    grant_type: str
-    client_id: str | None = None
-    client_secret: str | None = None
-    scope: str | None = None
-
-
-class Grant(Struct, frozen=True):
-    """POST /oauth/token, POST /v1/auth/token"""
-
-    body: GrantBody
-
-
-class AccessToken(Struct):
-    """RFC 6749 section 5.1."""
-
-    access_token: str
-    token_type: str
-    expires_in: int
-    scope: str
-
-
 class IssuerConfig(Struct):
     """Where tokens come from."""
 

@@ -101,6 +101,10 @@ async def _key_sets(vault: Vault, _caller: Caller) -> None:
     await vault.key_sets.refresh()
 
 
+async def _identity_sync(vault: Vault, caller: Caller) -> int:
+    return await vault.sync_run.run(caller)
+
+
 async def _idle_keys(vault: Vault, caller: Caller) -> int:
     return vault.keyring.expire(caller.now)
 
@@ -125,6 +129,11 @@ async def _audit_prune(vault: Vault, caller: Caller) -> int:
     return await vault.prune.run(caller)
 
 
+async def _tenants(vault: Vault, caller: Caller) -> int:
+    """The keys of tenants that were deleted 30 days ago, and what was sealed under them."""
+    return await vault.ending.run(caller, lambda: vault.closing)
+
+
 JOBS: Final[tuple[Job, ...]] = (
     Job("audit-archive", "audit", _audit_archive, lambda _: 10 * SECOND, outward=True),
     Job("audit-exports", "audit", _audit_exports, lambda _: 2 * SECOND, outward=True),
@@ -135,6 +144,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("expiry", "expiry", _expiry, lambda _: 10 * SECOND),
     Job("flush", "audit", _flush, lambda _: MINUTE),
     Job("forget", "expiry", _forget, lambda _: HOUR),
+    Job("identity-sync", "identity-sync", _identity_sync, lambda _: 2 * SECOND, outward=True),
     Job("idle-keys", "seal", _idle_keys, lambda _: MINUTE),
     Job("idle-rules", "policies", _idle_rules, lambda s: s.policies.cache_ttl * SECOND),
     Job("issuer-key", "identity", _issuer_key, lambda _: HOUR),
@@ -142,4 +152,5 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("purge", "purge", _purge, lambda _: HOUR),
     Job("rewrap", "rewrap", _rewrap, lambda _: 2 * SECOND),
     Job("scrub", "scrub", _scrub, lambda s: s.storage.scrub_interval * SECOND, kept=True),
+    Job("tenants", "purge", _tenants, lambda _: HOUR),
 )

@@ -98,11 +98,11 @@ class Introspection(Model):
 @dataclass(frozen=True)
 class TotpEnrolment(Model):
     """A second factor to be: ``secret`` (base32) and ``otpauth_uri`` (for a QR code) are told
-    once, and not in a repr."""
+    once, and not in a repr. None when the answer to the first attempt was lost: enrol again."""
 
-    secret: str = field(repr=False)
-    otpauth_uri: str = field(repr=False)
-    confirmed: bool = False
+    confirmed: bool
+    secret: str | None = field(default=None, repr=False)
+    otpauth_uri: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -142,11 +142,11 @@ class Tenant(Model):
 
 @dataclass(frozen=True)
 class User(Model):
-    """A person. ``groups`` are record ids."""
+    """A person. ``groups`` are record ids; ``email`` is None where an issuer tells none."""
 
     id: str
-    email: str
-    identity_id: str | None = None
+    identity_id: str
+    email: str | None = None
     tenant_id: str | None = None
     display_name: str | None = None
     status: str | None = None
@@ -294,10 +294,9 @@ class Identity(Model):
 
 @dataclass(frozen=True)
 class AssignedRoles(Model):
-    """The admin roles of one identity."""
+    """The admin roles of one identity. ``user_id``: its record id, also of a service account."""
 
     roles: list[str]
-    service_account_id: str | None = None
     user_id: str | None = None
     updated_at: datetime | None = None
     updated_by: str | None = None

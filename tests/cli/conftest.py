@@ -23,6 +23,7 @@ from click.testing import CliRunner, Result
 
 from scaivault.cli.main import scaivault
 from tests.support.certificates import self_signed
+from tests.support.process import Server
 
 
 @dataclass
@@ -243,3 +244,32 @@ def _converse(master: int, typed: list[tuple[str, str]]) -> str:
         if waiting and waiting[0][0] in screen[seen:] and screen.endswith(": "):
             seen = len(screen)
             os.write(master, waiting.pop(0)[1].encode() + b"\n")
+
+
+# -- a server that really runs --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("live"))
+    try:
+        yield server.founded()
+    finally:
+        server.end()
+
+
+@pytest.fixture
+def vault(run: Any, live: Server, home: Path) -> Any:
+    """Somebody who has logged in, and nothing in the environment."""
+    free: dict[str, str | None] = {"SCAIVAULT_URL": None, "SCAIVAULT_TOKEN": None}
+    url = f"http://127.0.0.1:{live.port}"
+    done = run("auth", "login", "--token", "-", "--url", url, stdin=live.token, **free)
+    assert done.exit_code == 0, done.stderr
+
+    def call(*words: str, exits: int = 0, **more: Any) -> Any:
+        result = run(*words, **{**free, **more})
+        assert result.exit_code == exits, result.stderr
+        assert live.token not in result.output + result.stderr
+        return json.loads(result.stdout) if "--json" in words and result.stdout else result.stdout
+
+    return call

@@ -46,6 +46,9 @@ def complete(run: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_commands(complete: Any) -> None:
     assert complete("secrets", "re") == (["read", "restore"], "")
+    assert complete("identity", "re") == (["resolve", "revoke-access"], "")
+    assert complete("identity", "create", "ser") == (["service-account"], "")
+    assert complete("auth", "token", "") == (["create", "list", "revoke"], "")
 
 
 @pytest.mark.parametrize(

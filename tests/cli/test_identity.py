@@ -35,6 +35,10 @@ def test_people_of_ones_own_tenant(run: Any, server: Any) -> None:
     result = run("identity", "users")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == "usr_1\tmira@example.org\tACTIVE\ttenant_admin\n"
+    nameless = {**MIRA, "email": None, "identity_id": "user:4711"}
+    server.answers[f"GET {USERS}"].clear()
+    server.answer(f"GET {USERS}", {"users": [nameless], "total": 1})
+    assert run("identity", "users").stdout == "usr_1\tuser:4711\tACTIVE\ttenant_admin\n"
 
 
 def test_people_of_another_tenant_and_filters(run: Any, server: Any) -> None:
@@ -50,7 +54,7 @@ def test_a_list_says_that_there_is_more_of_it_and_fetches_all(run: Any, server: 
     server.answer(WHOAMI, ME)
     server.answer(f"GET {USERS}", {"users": [MIRA], "total": 2})
     assert "2 in all; --all fetches every page" in run("identity", "users").stderr
-    pages = f"GET {USERS}?page_size=1", f"GET {USERS}?page_size=1&page=2"
+    pages = f"GET {USERS}?page_size=1", f"GET {USERS}?page=2&page_size=1"
     other = {**MIRA, "id": "usr_2"}
     server.answer(pages[0], {"users": [MIRA], "total": 2})
     server.answer(pages[1], {"users": [other], "total": 2})
@@ -152,7 +156,7 @@ def test_roles(run: Any, server: Any) -> None:
 
 def test_roles_are_replaced(run: Any, server: Any) -> None:
     call = "PUT /v1/identity/service-accounts/sa:job/roles"
-    server.answer(call, {"service_account_id": "sa_1", "roles": ["tenant_admin"]})
+    server.answer(call, {"user_id": "sa_1", "roles": ["tenant_admin"]})
     assert run("identity", "set-roles", "sa:job", "tenant_admin").exit_code == 0
     assert server.sent(call) == [{"roles": ["tenant_admin"]}]
     assert run("identity", "set-roles", "sa:job").exit_code == 5
@@ -172,7 +176,7 @@ CHANGES: list[tuple[list[str], str, Any]] = [
         {"name": "Shop", "slug": "shop", "partner_id": "ptn_1"},
     ),
     (
-        ["create", "user", "mira@example.org", "--group", "group:a", "--group", "group:b"],
+        ["create", "user", "mira@example.org", "--group", "group:a", "--group", "b"],
         "POST /v1/identity/users",
         {"email": "mira@example.org", "groups": ["group:a", "group:b"]},
     ),
@@ -202,7 +206,7 @@ CHANGES: list[tuple[list[str], str, Any]] = [
         {"groups": [], "status": "SUSPENDED"},
     ),
     (
-        ["update", "service-account", "sa:job", "--scope", "secrets:list"],
+        ["update", "service-account", "job", "--scope", "secrets:list"],
         "PATCH /v1/identity/service-accounts/sa:job",
         {"scopes": ["secrets:list"]},
     ),
@@ -210,6 +214,16 @@ CHANGES: list[tuple[list[str], str, Any]] = [
         ["update", "group", "grp_1", "--no-parent"],
         "PATCH /v1/identity/groups/grp_1",
         {"parent_id": None},
+    ),
+    (
+        ["update", "group", "ops", "--parent", "all"],
+        "PATCH /v1/identity/groups/group:ops",
+        {"parent_id": "group:all"},
+    ),
+    (
+        ["update", "user", "mira@example.org", "--display-name", "M", "--group", "grp_1"],
+        "PATCH /v1/identity/users/user:mira@example.org",
+        {"display_name": "M", "groups": ["grp_1"]},
     ),
     (
         ["members", "grp_1", "--add", "sa:job"],
@@ -239,8 +253,8 @@ GONE = [
     (["delete", "partner", "ptn_1"], "DELETE /v1/identity/partners/ptn_1"),
     (["delete", "tenant", "tnt_1"], "DELETE /v1/identity/tenants/tnt_1?confirm=tnt_1"),
     (["delete", "user", "usr_1"], "DELETE /v1/identity/users/usr_1"),
-    (["delete", "service-account", "sa:job"], "DELETE /v1/identity/service-accounts/sa:job"),
-    (["delete", "group", "grp_1"], "DELETE /v1/identity/groups/grp_1"),
+    (["delete", "service-account", "job"], "DELETE /v1/identity/service-accounts/sa:job"),
+    (["delete", "group", "ops"], "DELETE /v1/identity/groups/group:ops"),
     (["members", "grp_1", "--remove", "sa:job"], "DELETE /v1/identity/groups/grp_1/members/sa:job"),
     (["update", "user", "usr_1", "--reset-mfa"], "DELETE /v1/identity/users/usr_1/mfa"),
     (["trust", "delete", "trs_1"], "DELETE /v1/identity/trusts/trs_1"),

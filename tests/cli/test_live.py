@@ -2,42 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.support.process import Server
-
 CANARY = "canary7secret7canary"
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("live"))
-    try:
-        yield server.founded()
-    finally:
-        server.end()
-
-
-@pytest.fixture
-def vault(run: Any, live: Server, home: Path) -> Any:
-    """Somebody who has logged in, and nothing in the environment."""
-    free: dict[str, str | None] = {"SCAIVAULT_URL": None, "SCAIVAULT_TOKEN": None}
-    url = f"http://127.0.0.1:{live.port}"
-    done = run("auth", "login", "--token", "-", "--url", url, stdin=live.token, **free)
-    assert done.exit_code == 0, done.stderr
-
-    def call(*words: str, exits: int = 0, **more: Any) -> Any:
-        result = run(*words, **{**free, **more})
-        assert result.exit_code == exits, result.stderr
-        assert live.token not in result.output + result.stderr
-        return json.loads(result.stdout) if "--json" in words and result.stdout else result.stdout
-
-    return call
 
 
 def test_the_life_of_a_secret(vault: Any) -> None:

@@ -19,9 +19,11 @@ OPEN_ROUTES = {
     ("GET", "/v1/health/ready"), ("HEAD", "/v1/health/ready"),
     ("GET", "/v1/version"), ("GET", "/v1/openapi.json"),
     ("GET", "/v1/auth/config"), ("POST", "/v1/auth/token"), ("POST", "/oauth/token"),
+    ("POST", "/v1/auth/exchange"),
     ("GET", "/.well-known/jwks.json"), ("GET", "/.well-known/openid-configuration"),
     ("GET", "/v1/system/seal-status"), ("POST", "/v1/system/init"),
     ("POST", "/v1/system/unseal"), ("POST", "/v1/system/root-token"),
+    ("POST", "/v1/identity/webhooks/scaikey"),
 }  # fmt: skip
 
 SILENT = {
@@ -50,6 +52,15 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
         "/v1/secrets/batch/metadata", {"paths": ["app/db"]},
     ),
     ("POST", "/v1/auth/token"): ("/v1/auth/token", "grant"),
+    ("POST", "/v1/auth/exchange"): ("/v1/auth/exchange", "exchange"),
+    ("POST", "/v1/identity/trusts"): (
+        "/v1/identity/trusts",
+        {
+            "name": "new", "issuer": "https://ci.harbor.example", "subject": "build:*",
+            "identity": "sa:app", "max_scopes": ["secrets:read"],
+        },
+    ),
+    ("PATCH", "/v1/identity/trusts/{id}"): ("/v1/identity/trusts/{trust}", {"name": "x"}),
     ("POST", "/v1/identity/service-accounts"): (
         "/v1/identity/service-accounts", {"name": "new", "scopes": ["secrets:read"]},
     ),
@@ -114,6 +125,7 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
         {"identity_id": "sa:app", "path": "app/db", "permission": "read"},
     ),
     ("GET", "/v1/policies/who-can"): ("/v1/policies/who-can?path=app/db&permission=read", None),
+    ("POST", "/v1/identity/sync"): ("/v1/identity/sync?tenant_id={tenant}", None),
     ("POST", "/v1/audit/export"): (
         "/v1/audit/export",
         {"from": "2031-01-01", "to": "2031-02-01", "destination": {"type": "file"}},
@@ -122,7 +134,9 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("POST", "/v1/system/root-token"): ("/v1/system/root-token", {"passphrase": PASSPHRASE}),
 }  # fmt: skip
 # These have tests of their own: they end the vault, or take a slot, a seal or a user first.
-ELSEWHERE = re.compile(r"/v1/system/|/oauth/token|/v1/health/detailed|/v1/auth/mfa/")
+ELSEWHERE = re.compile(
+    r"/v1/system/|/v1/identity/webhooks/|/oauth/token|/v1/health/detailed|/v1/auth/mfa/"
+)
 
 
 async def prepare(house: House) -> dict[str, str]:
@@ -144,6 +158,8 @@ async def prepare(house: House) -> dict[str, str]:
     group = (await house.call("POST", "/v1/identity/groups", {"name": "night"})).json["id"]
     await house.call("POST", f"/v1/identity/groups/{group}/members", {"identity_id": account})
     export = CALLS["POST", "/v1/audit/export"]
+    trust = CALLS["POST", "/v1/identity/trusts"]
+    kept = {**trust[1], "name": "kept"}
     policy, loose = [
         (await house.call("POST", "/v1/policies", {"name": name, "rules": RULES})).json["id"]
         for name in ("bound", "loose")
@@ -156,6 +172,8 @@ async def prepare(house: House) -> dict[str, str]:
     binding = (await house.call("POST", f"/v1/policies/{policy}/bindings", bound)).json["id"]
     return {
         "export": (await house.call("POST", *export)).json["export_id"],
+        "trust": (await house.call("POST", trust[0], kept)).json["id"],
+        "text": token,
         "policy": policy,
         "loose": loose,
         "binding": binding,
@@ -180,7 +198,7 @@ def target(route: Route, known: dict[str, str]) -> str:
     for part, name in (
         ("service-accounts/{id}", "account"), ("tokens/{id}", "token"), ("tenants/{id}", "tenant"),
         ("partners/{id}", "partner"), ("slots/{id}", "account"), ("{credential_id}", "credential"),
-        ("users/{id}", "user"), ("{user_id}", "user"),
+        ("users/{id}", "user"), ("{user_id}", "user"), ("trusts/{id}", "trust"),
         ("{tenant_id}", "tenant"), ("exports/{id}", "export"), ("groups/{id}", "group"),
         ("{identity_id}", "account"), ("policies/{id}", "policy"), ("{binding_id}", "binding"),
     ):  # fmt: skip
@@ -191,6 +209,9 @@ def target(route: Route, known: dict[str, str]) -> str:
 
 def body(route: Route, known: dict[str, str]) -> Any:
     found = CALLS.get((route.method, route.path), ("", None))[1]
+    if found == "exchange":
+        kind = "urn:ietf:params:oauth:token-type:access_token"
+        return {"subject_token": known["text"], "subject_token_type": kind}
     if found == "grant":
         return {
             "grant_type": "client_credentials",
@@ -212,6 +233,8 @@ def test_every_other_route_asks_for_a_scope_or_only_tells_of_the_caller() -> Non
     free = {named(route) for route in CLOSED if not route.scopes}
     assert free == {
         "GET /v1/auth/whoami", "GET /v1/auth/tokens/{id}", "DELETE /v1/auth/tokens/{id}",
+        "POST /v1/auth/tokens", "GET /v1/auth/tokens", "POST /v1/auth/mfa/totp",
+        "POST /v1/auth/mfa/verify", "DELETE /v1/auth/mfa/totp",
         "GET /v1/identity/service-accounts/{id}/roles", "GET /v1/identity/roles",
         "GET /v1/identity/users/{user_id}/roles",
         "GET /v1/policies/effective",
@@ -292,7 +315,7 @@ async def test_a_success_leaves_one_row(house: House, route: Route) -> None:
     assert answer.status in (route.status, route.created), answer.body
     assert_described(route.method, route.path, answer)
     rows = await house.rows(request_id=answer.headers["x-request-id"])
-    action = "auth_login" if route.path == "/v1/auth/token" else route.action
+    action = "auth_login" if route.action == "auth_failed" else route.action
     if route.path == ASKING:
         assert rows == []
         return
@@ -318,6 +341,7 @@ async def test_probes_and_published_documents_leave_no_row(house: House, path: s
 _MISSING = {
     "secret_not_found", "identity_not_found", "token_not_found", "tenant_access_denied",
     "tenant_not_found", "export_not_found", "policy_not_found", "partner_not_found",
+    "trust_not_found",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -211,6 +212,13 @@ async def test_at_most_five_live_credentials(house: House) -> None:
     assert (await house.call("DELETE", f"{where}/{ids[0]}")).status == 204
     again = await house.call("DELETE", f"{where}/{ids[0]}")
     assert (again.status, again.code) == (404, "credential_not_found")
+
+
+async def test_of_many_credentials_at_once_five_are_made(house: House) -> None:
+    who = await account(house, "app", ["secrets:read"])
+    where = f"{ACCOUNTS}/{who}/credentials"
+    answers = await asyncio.gather(*(house.call("POST", where, {}) for _ in range(8)))
+    assert sorted(answer.status for answer in answers) == [201] * 5 + [409] * 3
 
 
 async def test_a_dropped_credential_ends_its_tokens_only(house: House) -> None:

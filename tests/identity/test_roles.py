@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -134,6 +135,14 @@ async def test_the_last_super_admin_stays_whoever_it_is(house: House) -> None:
     assert (await house.get("/v1/system/slots", token=token)).status == 200
     await put(house, f"{ACCOUNTS}/sa:root/roles", ["super_admin"], token)
     assert (await house.call("DELETE", place, token=token)).status == 204
+
+
+async def test_of_two_that_go_at_once_one_stays(house: House) -> None:
+    where = await somebody(house, "user", "mira")
+    await put(house, where, ["super_admin"])
+    both = (where, f"{ACCOUNTS}/sa:root/roles")
+    answers = await asyncio.gather(*(put(house, place, []) for place in both))
+    assert [answer.status for answer in answers].count(409) == 1
 
 
 async def test_a_suspended_super_admin_is_not_the_one_that_stays(house: House) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scaivault.clock import DAY, MINUTE, SECOND
+from scaivault.clock import DAY, HOUR, MINUTE, SECOND
 from scaivault.crypto import codes
 from tests.support.house import Answer, House
 from tests.support.tenants import found_partner, found_tenant
@@ -181,7 +181,9 @@ async def test_many_requests_while_a_token_is_revoked(house: House) -> None:
 
 async def test_what_anybody_may_know_of_the_issuer(house: House) -> None:
     config = await house.get("/v1/auth/config", token=None)
-    assert config.json["grant_types_supported"] == ["client_credentials"]
+    assert config.json["grant_types_supported"] == [
+        "client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange",
+    ]  # fmt: skip
     base = config.json["token_endpoint"].removesuffix("/oauth/token")
     found = await house.get("/.well-known/openid-configuration", token=None)
     assert found.json["issuer"] == config.json["issuer"]
@@ -207,3 +209,11 @@ async def test_refused_authentications_are_limited_by_address(tmp_path: Any) -> 
         assert (await whoami(house)).status == 200  # a stranger's guesses lock out nobody
     finally:
         await house.close()
+
+
+async def test_an_issued_token_can_be_ended_while_the_clock_skew_keeps_it(house: House) -> None:
+    token = await house.client("app", ["secrets:read"])
+    house.clock.advance(HOUR + 30 * SECOND)
+    assert (await whoami(house, token)).status == 200
+    assert (await house.call("DELETE", "/v1/auth/tokens/self", token=token)).status == 204
+    assert (await whoami(house, token)).code == "token_revoked"

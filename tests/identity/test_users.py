@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import unicodedata
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaivault.clock import MINUTE, instant
 from scaivault.errors import Refusal
-from scaivault.identity import names
+from scaivault.identity import mfa_store, names, users_store
+from scaivault.storage.file import Connection
 from tests.support.house import Answer, House
 from tests.support.tenants import account, found_partner, found_tenant
 from tests.support.users import USERS, outside, personal, user, whoami
@@ -132,6 +135,12 @@ async def test_an_address_is_taken_for_ever(house: House) -> None:
     assert (await made(house, "ola@harbor.example")).code == "already_exists"
 
 
+async def test_of_many_at_once_one_is_made(house: House) -> None:
+    spellings = (MIRA, MIRA.upper(), f" {MIRA}", MIRA.title())
+    answers = await asyncio.gather(*(made(house, email) for email in spellings))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409, 409]
+
+
 async def test_one_address_in_two_tenants_is_two_users(house: House) -> None:
     near = await found_tenant(house, "near")
     here, there = await user(house, MIRA), await user(house, MIRA, tenant_id=near.id)
@@ -248,6 +257,30 @@ async def test_a_deletion_takes_everything_along(house: House) -> None:
     listed = await house.get(f"/v1/identity/tenants/{house.made['tenant_id']}/users?status=DELETED")
     (shown,) = listed.json["users"]
     assert (shown["id"], shown["roles"], shown["groups"]) == (who, [], [])
+
+
+async def test_the_second_factor_goes_with_a_user(house: House) -> None:
+    who = await user(house, MIRA)
+    token = await personal(house, who, ["secrets:read"])
+    assert (await house.call("POST", "/v1/auth/mfa/totp", token=token)).status == 201
+
+    def factors(db: Connection) -> int:
+        found = users_store.user_by_id(db, who)
+        assert found is not None
+        return len(mfa_store.factors(db, found))
+
+    assert await house.vault.gate.ask(factors) == 1
+    await house.call("DELETE", f"{USERS}/{who}")
+    assert await house.vault.gate.ask(factors) == 0
+
+
+async def test_when_a_user_was_last_seen(house: House) -> None:
+    who = await user(house, MIRA)
+    token = await personal(house, who, ["secrets:read"])
+    assert await whoami(house, token) == "ok"
+    await house.vault.flush()
+    seen = (await house.get(f"{USERS}/{who}")).json["last_seen_at"]
+    assert seen == instant(house.clock.now() // MINUTE * MINUTE)
 
 
 async def test_a_suspended_user_keeps_what_is_bound_to_him(house: House) -> None:

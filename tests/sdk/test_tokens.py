@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from scaivault.clock import SECOND, FakeClock
 from scaivault_sdk._local import BASE_URL, LocalTransport, LocalVault
 from scaivault_sdk.errors import (
     AuthenticationError,
@@ -329,3 +330,29 @@ def test_against_the_real_issuer(
     program.auth.revoke_token("self")
     with pytest.raises(AuthenticationError):
         program.auth.whoami()
+
+
+def test_renewed_by_the_real_issuer_in_time_and_when_it_says_so(clients: Clients) -> None:
+    clock = FakeClock()
+    vault = LocalVault(clock)
+    try:
+        root = clients.made(BASE_URL, token=vault.root_token, transport=LocalTransport(vault))
+        account = root.identity.create_service_account("job", ["secrets:read"])
+        made = root.identity.create_credentials(account.id)
+        program = clients.made(
+            BASE_URL,
+            client_id=made.client_id,
+            client_secret=made.client_secret,
+            transport=LocalTransport(vault),
+        )
+        first = program.auth.whoami().token_id
+        clients.pass_time(2879)
+        assert program.auth.whoami().token_id == first
+        clients.pass_time(1)
+        second = program.auth.whoami().token_id
+        # The server's clock alone goes on: only its refusal tells that the token is over.
+        clock.advance(2 * 3600 * SECOND)
+        third = program.auth.whoami().token_id
+        assert len({first, second, third}) == 3
+    finally:
+        vault.close()

@@ -89,15 +89,15 @@ def list_(identity: str | None, kind: str | None, status: str | None, every: boo
 
 
 @token.command()
-@click.argument("token_id", metavar="ID")
+@click.argument("which", metavar="ID")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @client_flags
-def revoke(token_id: str, yes: bool) -> None:
+def revoke(which: str, yes: bool) -> None:
     """End a token and those made from it; `self` is the one in use. It holds for the next request.
 
     Asks first; without a terminal it needs --yes.
     """
-    ask.agreed(f"Revoke token {token_id}?", yes=yes)
+    ask.agreed(f"Revoke token {which}?", yes=yes)
     current = session()
     vault = current.vault()
-    current.show(vault.ask(vault.client.auth.revoke_token, token_id))
+    current.show(vault.ask(vault.client.auth.revoke_token, which))

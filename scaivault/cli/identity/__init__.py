@@ -35,6 +35,7 @@ _COMMANDS: Final = {
 def identity() -> None:
     """People, programs, groups, and whom else the vault trusts.
 
-    An identity is user:<e-mail>, sa:<name> or group:<name>, or an id (usr_…, sa_…, grp_…). What
-    another issuer keeps is shown, but changed there.
+    An identity is user:<e-mail>, sa:<name> or group:<name>, or an id (usr_…, sa_…, grp_…); where
+    only one kind can be meant, the bare name will do. What another issuer keeps is shown, but
+    changed there.
     """

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from scaivault.cli.identity.shapes import facts
+from scaivault.cli.ids import group_of
 from scaivault.cli.session import client_flags, session
 
 
@@ -48,7 +49,7 @@ def tenant(name: str, slug: str, partner: str | None) -> None:
 @client_flags
 def user(email: str, display_name: str | None, groups: tuple[str, ...]) -> None:
     """A person. The address never changes."""
-    _made("create_user", email, display_name=display_name, groups=list(groups) or None)
+    _made("create_user", email, display_name=display_name, groups=_groups(groups))
 
 
 @create.command("service-account")
@@ -63,7 +64,7 @@ def service_account(
     name: str, scopes: tuple[str, ...], display_name: str | None, groups: tuple[str, ...]
 ) -> None:
     """A program. Its first client secret: identity sa-credentials NAME --rotate."""
-    wanted = {"display_name": display_name, "groups": list(groups) or None}
+    wanted = {"display_name": display_name, "groups": _groups(groups)}
     _made("create_service_account", name, scopes, **wanted)
 
 
@@ -74,7 +75,12 @@ def service_account(
 @client_flags
 def group(name: str, display_name: str | None, parent: str | None) -> None:
     """A group."""
-    _made("create_group", name, display_name=display_name, parent_id=parent)
+    above = None if parent is None else group_of(parent)
+    _made("create_group", name, display_name=display_name, parent_id=above)
+
+
+def _groups(named: tuple[str, ...]) -> list[str] | None:
+    return [group_of(name) for name in named] or None
 
 
 def _made(name: str, *arguments: Any, **options: Any) -> None:

@@ -8,6 +8,7 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.identity.shapes import yes_flag
+from scaivault.cli.ids import account_of, group_of, user_of
 from scaivault.cli.session import client_flags, session
 
 
@@ -49,7 +50,7 @@ def tenant(tenant_id: str, yes: bool) -> None:
 @client_flags
 def user(user: str, yes: bool) -> None:
     """A person, with what was granted to him or her; all tokens end."""
-    _gone("delete_user", user, f"Delete user {user}?", yes)
+    _gone("delete_user", user_of(user), f"Delete user {user}?", yes)
 
 
 @delete.command("service-account")
@@ -58,7 +59,7 @@ def user(user: str, yes: bool) -> None:
 @client_flags
 def service_account(account: str, yes: bool) -> None:
     """A program, with what was granted to it; all tokens and client secrets end."""
-    _gone("delete_service_account", account, f"Delete service account {account}?", yes)
+    _gone("delete_service_account", account_of(account), f"Delete {account_of(account)}?", yes)
 
 
 @delete.command()
@@ -67,7 +68,7 @@ def service_account(account: str, yes: bool) -> None:
 @client_flags
 def group(group: str, yes: bool) -> None:
     """A group, with what was granted to it; the members stay."""
-    _gone("delete_group", group, f"Delete group {group}?", yes)
+    _gone("delete_group", group_of(group), f"Delete group {group}?", yes)
 
 
 def _gone(call: str, name: str, question: str, yes: bool, **options: Any) -> None:

@@ -71,7 +71,7 @@ def users(match: str | None, status: str | None, limit: int | None, every: bool)
         size="page_size",
         page_size=limit,
     )
-    fields = ("id", "email", "status", "roles")
+    fields = ("id", "email|identity_id", "status", "roles")
     show_list(current, answer, "users", ("ID", "NAME", "STATUS", "ROLES"), fields)
 
 

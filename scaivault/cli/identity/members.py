@@ -7,6 +7,7 @@ import click
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
 from scaivault.cli.identity.shapes import facts, page_flags, show_list, yes_flag
+from scaivault.cli.ids import group_of
 from scaivault.cli.session import client_flags, session
 
 _HEADER = ("IDENTITY", "ID", "BY", "SINCE")
@@ -32,6 +33,7 @@ def members(
         raise usage("--add or --remove, not both")
     if remove is not None:
         ask.agreed(f"Take {remove} out of {group}?", yes=yes)
+    group = group_of(group)
     current = session()
     vault = current.vault()
     identities = vault.client.identity

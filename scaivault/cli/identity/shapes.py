@@ -54,13 +54,19 @@ def tenant_of(vault: Vault) -> str:
 def show_list(
     current: Session, answer: Answer, name: str, header: Sequence[str], fields: Sequence[str]
 ) -> None:
-    """A list with numbered pages, and a remark when there is more of it."""
+    """A list with numbered pages, and a remark when there is more of it. A field that an item
+    lacks may have another in its place: ``email|identity_id``."""
     items = rows(answer.body, name)
-    lines = [[each.get(field) for field in fields] for each in items]
+    lines = [[_first(each, field) for field in fields] for each in items]
     current.show(answer, Table(header, lines))
     total = answer.body.get("total")
     if isinstance(total, int) and len(items) < total:
         current.note(f"there are more: {total} in all; --all fetches every page")
+
+
+def _first(item: Mapping[str, Any], field: str) -> Any:
+    values = (item.get(name) for name in field.split("|"))
+    return next((value for value in values if value is not None), None)
 
 
 def facts(body: Mapping[str, Any]) -> Table:

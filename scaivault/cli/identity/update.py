@@ -9,6 +9,7 @@ import click
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
 from scaivault.cli.identity.shapes import STATES, changed, facts, yes_flag
+from scaivault.cli.ids import account_of, group_of, user_of
 from scaivault.cli.session import client_flags, session
 
 _status = click.option("--status", type=STATES, help="SUSPENDED: works no longer, until ACTIVE.")
@@ -67,14 +68,14 @@ def user(
     """A person."""
     fields["groups"] = _groups(groups, no_groups)
     if not reset_mfa:
-        _change("update_user", user, yes, **fields)
+        _change("update_user", user_of(user), yes, **fields)
         return
     if any(value is not None for value in fields.values()):
         raise usage("--reset-mfa stands alone")
     ask.agreed(f"Take the second factor of {user} away?", yes=yes)
     current = session()
     vault = current.vault()
-    current.show(vault.ask(vault.client.identity.delete_user_mfa, user))
+    current.show(vault.ask(vault.client.identity.delete_user_mfa, user_of(user)))
 
 
 @update.command("service-account")
@@ -98,7 +99,7 @@ def service_account(
 ) -> None:
     """A program. A scope that is taken away ends in its live tokens too."""
     fields.update(scopes=list(scopes) or None, groups=_groups(groups, no_groups))
-    _change("update_service_account", account, yes, **fields)
+    _change("update_service_account", account_of(account), yes, **fields)
 
 
 @update.command()
@@ -113,15 +114,17 @@ def group(group: str, display_name: str | None, parent: str | None, no_parent: b
         raise usage("--parent or --no-parent, not both")
     if no_parent:
         named = {} if display_name is None else {"display_name": display_name}
-        _send("update_group", group, {**named, "parent_id": None})
+        fields: dict[str, Any] = {**named, "parent_id": None}
     else:
-        _send("update_group", group, changed(display_name=display_name, parent_id=parent))
+        above = None if parent is None else group_of(parent)
+        fields = changed(display_name=display_name, parent_id=above)
+    _send("update_group", group_of(group), fields)
 
 
 def _groups(named: tuple[str, ...], none: bool) -> list[str] | None:
     if named and none:
         raise usage("--group or --no-groups, not both")
-    return [] if none else list(named) or None
+    return [] if none else [group_of(name) for name in named] or None
 
 
 def _change(call: str, which: str, yes: bool, /, **fields: Any) -> None:

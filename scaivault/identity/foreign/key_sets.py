@@ -135,6 +135,10 @@ class KeySets:
         age = (self._monotonic() - held.fetched) // 1000
         return Fetched("ok" if held.failed is None else "warn", len(held.keys), age)
 
+    def forget(self, source: Source) -> None:
+        """Nobody names this source any more: it is called no more either."""
+        self._held.pop(source, None)
+
     # -- one source ----------------------------------------------------------------------------
 
     def _of(self, source: Source) -> _Held:
