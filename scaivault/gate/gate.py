@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from scaivault.clock import MINUTE, Clock
 from scaivault.crypto.aead import Damaged
@@ -44,6 +44,10 @@ T = TypeVar("T")
 log = logging.getLogger("scaivault.gate")
 
 NO_RULES: Final = Compiled(())
+
+
+def _nothing() -> None:
+    """A glance that sees nothing."""
 
 
 class Act:
@@ -125,9 +129,23 @@ class Gate:
 
     # -- read ----------------------------------------------------------------------------------
 
-    async def read(self, caller: Caller, act: Act, look: Callable[[], Awaitable[T]]) -> T:
-        """What ``look`` saw, once the ledger says that it was seen."""
-        seen = await self._looked(caller, act, look)
+    async def read(
+        self,
+        caller: Caller,
+        act: Act,
+        look: Callable[[], Awaitable[T]],
+        glance: Callable[[], T | None] = _nothing,
+    ) -> T:
+        """What ``look`` saw, once the ledger says that it was seen. ``glance`` sees the same where
+        that takes no waiting, and else None."""
+        try:
+            if act.permission is not None and act.path is not None:
+                self.permit(caller, act.permission, act.path)
+            seen = glance()
+            if seen is None:
+                seen = await look()
+        except Exception as error:  # noqa: BLE001 - told there
+            await self._unseen(caller, act, error)
         await self._submit(Reading(caller.started, [_row(caller, act)], act.after))
         return seen
 
@@ -148,7 +166,11 @@ class Gate:
         the only row."""
         for act in acts:
             self._weigh(caller, act)
-        seen = await self._looked(caller, told[0] if told else Act(acts[0].action), look)
+        try:
+            seen = await look()
+        except Exception as error:  # noqa: BLE001 - told there
+            whole = told[0] if told else Act(acts[0].action)
+            await self._unseen(caller, whole, error)
         first = next((act for act in acts if act.refused is not None), None)
         if fail_fast and first is not None and first.refused is not None:
             await self.refuse(caller, first, first.refused)
@@ -164,23 +186,15 @@ class Gate:
             if not decision.allowed:
                 act.refused = refusal(decision, act.permission, act.path)
 
-    async def _looked(self, caller: Caller, act: Act, look: Callable[[], Awaitable[T]]) -> T:
-        """What ``look`` saw, not to be told yet; a refusal is ledgered."""
-        try:
-            if act.permission is not None and act.path is not None:
-                self.permit(caller, act.permission, act.path)
-            return await look()
-        except Refusal as refused:
-            await self.refuse(caller, act, refused)
-            raise
-        except StorageFailed as failed:
-            raise unavailable(failed) from failed
-        except Wiped:
-            raise  # sealed meanwhile: there is no ledger any more
-        except Exception as error:
-            defect = _defect(error)
-            await self.refuse(caller, act, defect)
-            raise defect from error
+    async def _unseen(self, caller: Caller, act: Act, error: Exception) -> NoReturn:
+        """What to tell instead of what was seen; a refusal is ledgered."""
+        if isinstance(error, StorageFailed):
+            raise unavailable(error) from error
+        if isinstance(error, Wiped):
+            raise error  # sealed meanwhile: there is no ledger any more
+        refused = error if isinstance(error, Refusal) else _defect(error)
+        await self.refuse(caller, act, refused)
+        raise refused
 
     async def ask(self, question: Callable[[Connection], T]) -> T:
         """Rows for a ``look``, from a reader; discloses nothing by itself."""

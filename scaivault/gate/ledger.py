@@ -218,18 +218,15 @@ def _stored(entry: Record) -> bytes:
 
 
 # One statement takes many rows: a statement gives up the interpreter lock and must win it back,
-# which costs more than the row. Sizes are powers of two so that the statement cache holds all.
-_SIZES: Final = (256, 64, 16, 4, 1)
-_INSERT: Final = {
-    size: f"INSERT INTO ledger (seq, hash, record) VALUES {','.join(['(?,?,?)'] * size)}"  # noqa: S608 - no value is in it
-    for size in _SIZES
-}
+# which costs more than the row. Each size is kept prepared.
+_MOST: Final = 64
+_INSERT: Final = [
+    f"INSERT INTO ledger (seq, hash, record) VALUES {','.join(['(?,?,?)'] * size)}"  # noqa: S608 - no value is in it
+    for size in range(_MOST + 1)
+]
 
 
 def _insert(connection: Connection, rows: list[Any]) -> None:
-    start, left = 0, len(rows) // 3
-    for size in _SIZES:
-        while left >= size:
-            connection.execute(_INSERT[size], rows[start : start + 3 * size])
-            start += 3 * size
-            left -= size
+    for start in range(0, len(rows), 3 * _MOST):
+        part = rows[start : start + 3 * _MOST]
+        connection.execute(_INSERT[len(part) // 3], part)

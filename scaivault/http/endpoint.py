@@ -35,6 +35,8 @@ from scaivault.http.identify import Identify, bearer
 from scaivault.http.request import Gone, Request
 from scaivault.http.router import Match, Router, parameter
 from scaivault.http.routes import Route
+from scaivault.http.standing import Standing
+from scaivault.identity.authentication import Known
 from scaivault.logs import access
 from scaivault.storage.failures import StorageFailed
 from scaivault.tenancy.model import DELETED, SUSPENDED
@@ -119,14 +121,11 @@ class Endpoint:
         route = exchange.route = match.route
         self._meter.started(route)
         verb = self._verb(route)
-        if not route.open:
-            await self._authenticate(request, caller)
-        self._limit(caller, route, exchange)
         if route.open:
+            self._limit(caller, route, exchange)
             caller.local = self.identify.is_local(request)
-        else:
-            self._resolve(request, caller, match)
-            _check_rights(caller, route)
+        elif not self._stands(request, caller, match, exchange):
+            await self._look_at(request, caller, match, exchange)
         parameters = match.parameters
         if parameters is None:
             parameters = {name: parameter(name, raw) for name, raw in match.raw.items()}
@@ -139,7 +138,7 @@ class Endpoint:
             # A body may take half a minute; rights that ended meanwhile are none any more.
             await self._authenticate(request, caller)
             self._resolve(request, caller, match)
-            _check_rights(caller, route)
+            check_rights(caller, route)
         self._remember_key(request, caller, route, body)
         return self._told(caller, route, await verb(caller, decoded))
 
@@ -169,10 +168,37 @@ class Endpoint:
 
     # -- who, how often, where -----------------------------------------------------------------
 
-    async def _authenticate(self, request: Request, caller: Caller) -> None:
+    def _stands(self, request: Request, caller: Caller, match: Match, exchange: _Exchange) -> bool:
+        """Whether caller, tenant and rights are known from an earlier request with this head."""
+        standing: Standing | None = request.head.standings.get(match.route)
+        if standing is None or match.tenant is not None:
+            return False
+        authentication = self._open_vault().authentication
+        if standing.changes != authentication.changes or caller.now >= standing.ends:
+            return False
+        standing.give(caller)
+        authentication.use(standing.principal, caller.now)
+        self._limit(caller, match.route, exchange)
+        return True
+
+    async def _look_at(
+        self, request: Request, caller: Caller, match: Match, exchange: _Exchange
+    ) -> None:
+        """Token, rate, tenant, rights, in this order."""
+        changes = self._open_vault().authentication.changes
+        known = await self._authenticate(request, caller)
+        self._limit(caller, match.route, exchange)
+        self._resolve(request, caller, match)
+        check_rights(caller, match.route)
+        if match.tenant is None:
+            found = Standing.of(caller, known.principal, changes, known.ends)
+            request.head.standings[match.route] = found
+
+    async def _authenticate(self, request: Request, caller: Caller) -> Known:
         vault = self._open_vault()
         try:
-            caller.principal = await vault.authentication.authenticate(bearer(request), caller.now)
+            known = await vault.authentication.authenticate(bearer(request), caller.now)
+            caller.principal = known.principal
             check_address(caller.principal, caller.source_ip)
         except Refusal as refusal:
             # Only then: strangers lock out nobody behind their address. A token that must not be
@@ -180,6 +206,7 @@ class Endpoint:
             if refusal.status == 401 or refusal.code == "ip_not_allowed":
                 self.limits.take(address_key(caller.source_ip), FAILED)
             raise
+        return known
 
     def _limit(self, caller: Caller, route: Route, exchange: _Exchange) -> None:
         category = route.category
@@ -382,7 +409,7 @@ def _even_where(route: Route) -> tuple[str, ...]:
     return (DELETED,) if route.action == "audit_read" else ()
 
 
-def _check_rights(caller: Caller, route: Route) -> None:
+def check_rights(caller: Caller, route: Route) -> None:
     """Scope, then role."""
     principal = caller.principal
     if principal is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from scaivault.clock import Clock
 from scaivault.errors import Refusal
@@ -21,6 +21,16 @@ _ELSEWHERE: Final = frozenset((b"forwarded", b"origin", b"via", b"x-real-ip"))
 _AGENT_LONGEST: Final = 256
 
 
+class Sender(NamedTuple):
+    """What header lines and the peer's address say of who sends them. ``trusted``: the proxies
+    that were believed then."""
+
+    source_ip: str | None
+    user_agent: str | None
+    notes: dict[str, str]
+    trusted: tuple[Range, ...]
+
+
 class Identify:
     """``trusted``: proxies whose forwarding headers are believed; ``local_from``: addresses that
     count as this host."""
@@ -33,18 +43,26 @@ class Identify:
     def caller(self, request: Request) -> Caller:
         """The caller of a request before his token is looked at."""
         now = self._clock.now()
-        peer = _canonical(request.client) if request.client is not None else None
-        caller = Caller(
-            request_id=timed_id("req_", now),
-            source_ip=peer if not self.trusted else self._source(request, peer),
-            user_agent=_agent(request.lone(b"user-agent") or b""),
-            started=self._clock.monotonic(),
-            now=now,
-        )
-        theirs = request.lone(b"x-request-id")
-        if theirs is not None and _CLIENT_ID.match(theirs):
-            caller.notes["client_request_id"] = theirs.decode()
+        sender: Sender | None = request.head.sender
+        if sender is None or sender.trusted is not self.trusted:
+            sender = request.head.sender = self._sender(request)
+            request.head.standings.clear()
+        source_ip, user_agent, notes, _ = sender
+        caller = Caller(timed_id("req_", now), source_ip, user_agent, self._clock.monotonic(), now)
+        if notes:
+            caller.notes.update(notes)
         return caller
+
+    def _sender(self, request: Request) -> Sender:
+        peer = _canonical(request.client) if request.client is not None else None
+        theirs = request.lone(b"x-request-id")
+        known = theirs is not None and _CLIENT_ID.match(theirs) is not None
+        return Sender(
+            peer if not self.trusted else self._source(request, peer),
+            _agent(request.lone(b"user-agent") or b""),
+            {"client_request_id": theirs.decode()} if theirs is not None and known else {},
+            self.trusted,
+        )
 
     def is_local(self, request: Request) -> bool:
         """From this host, and not handed on by a proxy on it; or from ``seal.local_from``.

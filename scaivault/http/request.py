@@ -23,15 +23,16 @@ class Parts(Protocol):
 
 class Head:
     """The header lines of a request, names in lower case. A client sends the same ones with each
-    request of a connection, so that what was found out from them alone is kept here."""
+    request of a connection, so that what was found out from them alone is kept here: ``sender``
+    by ``http.identify``, ``standings`` by ``http.standing``."""
 
-    __slots__ = ("_by_name", "lines", "sender", "token")
+    __slots__ = ("_by_name", "lines", "sender", "standings")
 
     def __init__(self, lines: Lines) -> None:
         self.lines: Final = lines
         self._by_name: dict[bytes, Any] | None = None
-        self.sender: Any = None  # http/identify
-        self.token: Any = None  # http/identify
+        self.sender: Any = None
+        self.standings: dict[Any, Any] = {}
 
     def get(self, name: bytes) -> Any:
         """The value; ``_REPEATED`` of a line that stands more than once; None."""

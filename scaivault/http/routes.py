@@ -30,7 +30,7 @@ from scaivault.wire import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """An endpoint. ``created``: the status when the answer says that it made something new."""
 

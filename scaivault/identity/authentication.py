@@ -32,6 +32,13 @@ def unknown() -> Refusal:
     return Refusal("token_invalid", "this token is not known here; check it or get a new one")
 
 
+class Known(NamedTuple):
+    """Whom a token stands for, and until when that may be remembered (an instant)."""
+
+    principal: Principal
+    ends: int
+
+
 class _Held(NamedTuple):
     """A token's row, whose it is, and the groups that count for him, all of one instant."""
 
@@ -52,20 +59,28 @@ class Authentication:
         self._issuer: Final = issuer
         self.foreign: Final = foreign
         self._salt: Final = os.urandom(32)
-        self._known: dict[bytes, tuple[Principal, int]] = {}
-        self._changes = 0
+        self._known: dict[bytes, Known] = {}
+        # How often something about identities changed: what was found out before may not hold.
+        self.changes = 0
         # (tx, tenant_id, canonical id): what other rooms keep of an identity that is deleted.
         self.on_deleted: Callable[[Transaction, str, str], object] = lambda _tx, _tenant, _id: None
         self.used: dict[str, tuple[Principal, int]] = {}
 
-    async def authenticate(self, token: str, now: int) -> Principal:
-        """The principal of a bearer token; a refusal of the 401 family otherwise."""
-        principal = await self.examine(token, now)
-        self.used[principal.token_id] = (principal, now)
-        return principal
+    async def authenticate(self, token: str, now: int) -> Known:
+        """Whom a bearer token stands for; a refusal of the 401 family otherwise."""
+        known = await self._examined(token, now)
+        self.use(known.principal, now)
+        return known
 
     async def examine(self, token: str, now: int) -> Principal:
         """The same, of a token that is only asked about."""
+        return (await self._examined(token, now)).principal
+
+    def use(self, principal: Principal, now: int) -> None:
+        """A request came with this principal's token."""
+        self.used[principal.token_id] = (principal, now)
+
+    async def _examined(self, token: str, now: int) -> Known:
         if len(token) > _TOKEN_LONGEST or not token.isascii():
             raise unknown()
         # Found again by a hash under a key of this process: a third of the time that the stored
@@ -74,52 +89,51 @@ class Authentication:
         known = self._known.get(name)
         if known is None:
             known = await self._remember(token, name, now)
-        if now >= known[1]:  # over; or of an outside issuer, and due to be checked anew
+        if now >= known.ends:  # over; or of an outside issuer, and due to be checked anew
             self._known.pop(name, None)
             known = await self._remember(token, name, now)
-        principal, ends = known
-        if now >= ends:
+        if now >= known.ends:
             raise Refusal("token_expired", "this token is over; get a new one")
-        return principal
+        return known
 
     def forget(self) -> None:
         """Something about an identity changed: look everybody up again."""
-        self._changes += 1
+        self.changes += 1
         self._known.clear()
 
-    async def _remember(self, token: str, name: bytes, now: int) -> tuple[Principal, int]:
-        changes = self._changes
+    async def _remember(self, token: str, name: bytes, now: int) -> Known:
+        changes = self.changes
         if token.startswith(codes.TOKEN):
             known = await self._personal(token)
         else:
             known = await self._issued(token, now)
-        if changes == self._changes:  # else a revocation may have come in between
+        if changes == self.changes:  # else a revocation may have come in between
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[name] = known
         return known
 
-    async def _personal(self, token: str) -> tuple[Principal, int]:
+    async def _personal(self, token: str) -> Known:
         if not codes.is_token(codes.TOKEN, token):
             raise unknown()
         hashed = self._keyring.token_hash(token.encode())
         principal = self.principal(
             await self.gate.ask(lambda db: _held(db, tokens_store.token_by_hash(db, hashed)))
         )
-        return principal, principal.expires_at
+        return Known(principal, principal.expires_at)
 
-    async def _issued(self, token: str, now: int) -> tuple[Principal, int]:
+    async def _issued(self, token: str, now: int) -> Known:
         unverified = jwt.parse(token)
         if unverified.issuer != self._issuer.name:
-            return await self.foreign.authenticate(unverified, now)
+            return Known(*await self.foreign.authenticate(unverified, now))
         claims = self._issuer.verify(token, now)
         held = await self.gate.ask(
             lambda db: _held(db, tokens_store.token_by_id(db, claims.token_id))
         )
         principal = self.principal(held)
         if held is not None and held.token.parent_id is not None:
-            return principal, principal.expires_at  # never after the token that it was made from
-        return principal, claims.expires_at + SKEW
+            return Known(principal, principal.expires_at)  # never after the token that it was made from
+        return Known(principal, claims.expires_at + SKEW)
 
     def principal(self, held: _Held | None) -> Principal:
         """Whom a token of our own stands for."""

@@ -73,7 +73,8 @@ class Narrowing:
 
     async def _proven(self, caller: Caller, body: wire.ExchangeBody) -> Principal:
         """Whose token it is; what is checked of any request with it is checked here."""
-        principal = await self._authentication.authenticate(body.subject_token, caller.now)
+        known = await self._authentication.authenticate(body.subject_token, caller.now)
+        principal = known.principal
         if principal.issuer != model.LOCAL:
             # What it may depends on its issuer's word, which the narrower one would not have.
             raise Refusal(

@@ -26,6 +26,13 @@ class Sealed(NamedTuple):
     value: bytes
 
 
+class Place(NamedTuple):
+    """The contexts of a sealed field: of its data key and of its value."""
+
+    dek: bytes
+    value: bytes
+
+
 class Envelope:
     """Seals and opens fields with the keys of an open keyring."""
 
@@ -47,12 +54,20 @@ class Envelope:
 
     def open(self, owner: str, place: str, version: int, sealed: Sealed) -> bytes:
         """The plaintext; ``aead.Damaged`` when anything about the field is not as it was sealed."""
-        key_version, dek, value = sealed
-        dek_context = aead.context("dek", self._vault_id, owner, place, version, key_version)
-        value_context = aead.context("value", self._vault_id, owner, place, version, 0)
+        return self.open_in(self.place(owner, place, version, sealed.key_version), owner, sealed)
+
+    def place(self, owner: str, place: str, version: int, key_version: int) -> Place:
+        """What a field is bound to, for who opens it often."""
+        return Place(
+            aead.context("dek", self._vault_id, owner, place, version, key_version),
+            aead.context("value", self._vault_id, owner, place, version, 0),
+        )
+
+    def open_in(self, place: Place, owner: str, sealed: Sealed) -> bytes:
+        """``open``, where the place is at hand."""
         with self._keyring.lock:
-            _, key = self._keyring.data_key(owner, key_version)
-            return aead.open_value(key, dek, value, dek_context, value_context)
+            _, key = self._keyring.data_key(owner, sealed.key_version)
+            return aead.open_value(key, sealed.dek, sealed.value, place.dek, place.value)
 
     def has_key(self, owner: str) -> bool:
         """Whether there is a key of ``owner`` at all, or it was destroyed."""

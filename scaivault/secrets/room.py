@@ -40,15 +40,21 @@ class Secrets:
     async def read(self, caller: Caller, request: wire.ReadSecret) -> wire.SecretValue:
         """The value of the current version, or of the one asked for."""
         act = Act("read", "read", request.path)
+        values = self._values
+
+        def told(value: Value) -> wire.SecretValue:
+            act.extra["version"] = value.version.version
+            act.after.append(lambda: values.seen(caller, value))
+            return _answer(caller, value)
+
+        def glance() -> wire.SecretValue | None:
+            value = values.at_hand(caller, request.path, request.version)
+            return None if value is None else told(value)
 
         async def look() -> wire.SecretValue:
-            value = await self._values.find(caller, request.path, request.version)
-            act.extra["version"] = value.version.version
-            answer = _answer(caller, value)
-            act.after.append(lambda: self._values.seen(caller, value))
-            return answer
+            return told(await values.find(caller, request.path, request.version))
 
-        return await self._gate.read(caller, act, look)
+        return await self._gate.read(caller, act, look, glance)
 
     async def write(self, caller: Caller, request: wire.WriteSecret) -> wire.Created | wire.Updated:
         """A new version, and a new secret if there was none."""

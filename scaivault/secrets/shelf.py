@@ -13,11 +13,12 @@ from typing import Final
 from msgspec import Raw
 
 from scaivault.clock import instant, instant_or_none
+from scaivault.seal.envelope import Place
 from scaivault.secrets.model import Secret, Version
 
 Key = tuple[str, str]  # owner, path
 
-_OVERHEAD: Final = 1800  # bytes of Python objects per entry (tracemalloc, CPython 3.11)
+_OVERHEAD: Final = 2100  # bytes of Python objects per entry (tracemalloc, CPython 3.11)
 _LARGEST: Final = 64 * 1024  # larger values are fetched each time
 
 
@@ -29,6 +30,7 @@ class Stored:
         "expires_at",
         "last_at",
         "metadata",
+        "place",
         "secret",
         "updated_at",
         "version",
@@ -38,6 +40,7 @@ class Stored:
         self.secret = secret
         self.version = version
         self.last_at = last_at
+        self.place: Place | None = None  # of the version, once it was opened
         # What every answer says alike, made once.
         self.created_at = instant(secret.created_at)
         self.updated_at = instant(secret.updated_at)

@@ -75,6 +75,26 @@ class Values:
             raise model.no_version(path, number or secret.current_version)
         return Value(stored, version, await self._open(caller, (caller.owner, path), version))
 
+    def at_hand(self, caller: Caller, path: str, number: int | None) -> Value | None:
+        """``find`` of what is on the shelf, without waiting; None where the file has to be asked,
+        or a field to be set aside."""
+        owner = caller.owner
+        stored = self.shelf.get((owner, path))
+        if stored is None or stored.version is None:
+            return None
+        secret, version = stored.secret, stored.version
+        if number not in (None, version.version) or version.quarantined_at is not None:
+            return None
+        model.check_live(secret, path)
+        model.check_unexpired(secret, caller.now)
+        envelope, sealed = self._gate.envelope, version.sealed
+        if stored.place is None:
+            stored.place = envelope.place(owner, place(path), version.version, sealed.key_version)
+        try:
+            return Value(stored, version, envelope.open_in(stored.place, owner, sealed))
+        except (Damaged, KeyMissing):
+            return None
+
     def seen(self, caller: Caller, value: Value) -> None:
         """The read is committed: count it."""
         key = (caller.owner, value.stored.secret.path)

@@ -39,6 +39,9 @@ from scaivault.storage.units import Closer, Unit
 T = TypeVar("T")
 
 _monotonic: Final = SystemClock().monotonic
+# The loop commits itself while commits take less than this, and groups of at most so many units.
+HERE_NS: Final = 2_000_000
+HERE_UNITS: Final = 128
 
 
 class _Alone:
@@ -98,6 +101,11 @@ class Database:
         self.commits: Final = Timing()
         self._asking = 0
         self._together = 0
+        # Whose turn it is with the writing connection: the writer's, or the loop's.
+        self._turn: Final = threading.Lock()
+        self._own: Connection | None = None
+        self._away = 0  # units handed to the writer and not settled
+        self._pace = 0  # what a commit takes lately, in nanoseconds
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -109,7 +117,8 @@ class Database:
     def start(self) -> None:
         """Open all connections and start the threads; call on the event loop."""
         self._loop = asyncio.get_running_loop()
-        writer = self.connect(readers=1)
+        writer = self._own = self.connect(readers=1)
+        self._folder = LogFolder(self)
         readers = [self.connect(readers=1) for _ in range(self._reader_count)]
         self._open = True
         self._writer = _spawn("writer", self._write_forever, writer)
@@ -176,9 +185,35 @@ class Database:
         return future
 
     def _flush(self) -> None:
-        if self._waiting:
-            units, self._waiting = self._waiting, []
+        if not self._waiting:
+            return
+        units, self._waiting = self._waiting, []
+        if not self._commit_here(units):
+            self._away += len(units)
             self._orders.put(units)
+
+    def _commit_here(self, units: list[Unit]) -> bool:
+        """Commit on the loop, if the writer has nothing to do, nothing in the group can take long,
+        and the disk did not lately: to wake a thread and to be woken by it costs twice as much as
+        such a commit, and nobody could be answered before it anyway."""
+        if self._away or self._pace > HERE_NS or len(units) > HERE_UNITS:
+            return False
+        if not all(type(unit).run is Unit.run for unit in units):
+            return False
+        connection = self._own
+        if connection is None or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            start = _monotonic()
+            lost = self._commit_group(connection, units)
+            took = _monotonic() - start
+            folds = self._folder.after_commit(connection)
+        finally:
+            self._turn.release()
+        self._settle(units, lost, took)
+        if folds:
+            self._orders.put(_Alone(self._folder.restart))
+        return True
 
     async def alone(self, function: Callable[[Connection], T]) -> T:
         """Run with the writer's connection between two groups (rekey, checkpoint)."""
@@ -223,8 +258,13 @@ class Database:
         """How many of them have nothing to do."""
         return max(0, len(self._readers) - self._asking)
 
+    def _settle_away(self, units: Sequence[Unit], lost: StorageFailed | None, took: int) -> None:
+        self._away -= len(units)
+        self._settle(units, lost, took)
+
     def _settle(self, units: Sequence[Unit], lost: StorageFailed | None, took: int) -> None:
         self.commits.add(took)
+        self._pace += (took - self._pace) >> 3
         self.failing = lost.reason if lost is not None else None
         if lost is not None:
             for unit in units:
@@ -266,18 +306,20 @@ class Database:
         return units, order, order is None
 
     def _write_forever(self, connection: Connection) -> None:
-        folder = LogFolder(self)
         stopping = False
         while not stopping:
             units, alone, stopping = self._take()
-            if units:
-                start = _monotonic()
-                lost = self._commit_group(connection, units)
-                self._post(self._settle, units, lost, _monotonic() - start)
-                folder.after_commit(connection)
-            if alone is not None:
-                connection = self._run_alone(connection, alone)
-        folder.stop()
+            with self._turn:
+                if units:
+                    start = _monotonic()
+                    lost = self._commit_group(connection, units)
+                    self._post(self._settle_away, units, lost, _monotonic() - start)
+                    if self._folder.after_commit(connection):
+                        self._folder.restart(connection)
+                if alone is not None:
+                    connection = self._own = self._run_alone(connection, alone)
+        self._own = None
+        self._folder.stop()
         with contextlib.suppress(EngineError):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         connection.close()

@@ -29,16 +29,25 @@ class LogFolder:
         self._thread = threading.Thread(target=self._run, name="vault-folder", daemon=True)
         self._thread.start()
 
-    def after_commit(self, connection: Connection) -> None:
+    def after_commit(self, connection: Connection) -> bool:
+        """Look at the log now and then; whether the writer has to wait for the readers once
+        (``restart``)."""
         self._commits += 1
         if self._commits % FOLD_LOOK:
-            return
+            return False
         with contextlib.suppress(EngineError):
             _, pages, _ = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
             if pages > FOLD_FORCE:
-                connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
-            elif pages > FOLD_PAGES:
+                return True
+            if pages > FOLD_PAGES:
                 self._wanted.set()
+        return False
+
+    @staticmethod
+    def restart(connection: Connection) -> None:
+        """Fold all, and begin the log anew."""
+        with contextlib.suppress(EngineError):
+            connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
     def stop(self) -> None:
         self._stopped = True

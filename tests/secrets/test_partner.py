@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from scaivault.clock import DAY, HOUR
-from scaivault.gate.caller import Principal
 from scaivault.gate.gate import Act
 from scaivault.gate.transaction import Transaction
 from tests.support.house import Answer, House
@@ -133,7 +132,7 @@ async def test_scopes_and_the_tokens_paths(house: House, monkeypatch: pytest.Mon
     known = await identity.authenticate(house.token, house.clock.now())
 
     async def narrowed(_token: str, _now: int) -> Principal:
-        return replace(known, allowed_paths=(("shared/**",),))
+        return known._replace(principal=replace(known.principal, allowed_paths=(("shared/**",),)))
 
     monkeypatch.setattr(identity, "authenticate", narrowed)
     assert (await house.get(TARGET)).status == 200
