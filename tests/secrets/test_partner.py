@@ -131,8 +131,8 @@ async def test_scopes_and_the_tokens_paths(house: House, monkeypatch: pytest.Mon
     identity = house.vault.authentication
     known = await identity.authenticate(house.token, house.clock.now())
 
-    async def narrowed(_token: str, _now: int) -> Principal:
-        return known._replace(principal=replace(known.principal, allowed_paths=(("shared/**",),)))
+    async def narrowed(_token: str, _now: int) -> Known:
+        return Known(replace(known.principal, allowed_paths=(("shared/**",),)), known.ends)
 
     monkeypatch.setattr(identity, "authenticate", narrowed)
     assert (await house.get(TARGET)).status == 200
