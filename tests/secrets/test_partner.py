@@ -10,6 +10,7 @@ import pytest
 from scaivault.clock import DAY, HOUR
 from scaivault.gate.gate import Act
 from scaivault.gate.transaction import Transaction
+from scaivault.identity.authentication import Known
 from tests.support.house import Answer, House
 from tests.support.rights import neighbour
 from tests.support.tenants import found_partner, found_tenant, suspend
