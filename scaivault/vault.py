@@ -33,6 +33,7 @@ from scaivault.identity.authentication import Authentication
 from scaivault.identity.credentials import Credentials
 from scaivault.identity.directory import Directory
 from scaivault.identity.exchange import Exchange
+from scaivault.identity.expiring import Expiring
 from scaivault.identity.foreign import Foreign, KeySets
 from scaivault.identity.foreign import store as foreign_tokens
 from scaivault.identity.grants import Grants
@@ -139,6 +140,7 @@ class Vault:
         self.credentials: Final = Credentials(
             self.gate, self.keyring, self.authentication, self.tenancy
         )
+        self.expiring: Final = Expiring(self.gate, self.tenancy)
         self.roles: Final = Roles(*rooms)
         self.groups: Final = Groups(*rooms)
         self.members: Final = Members(*rooms)

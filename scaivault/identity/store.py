@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from scaivault.gate.transaction import Transaction
 from scaivault.identity.model import ACTIVE, Account, Credential, pack, unpack
+from scaivault.identity.notices import next_notice
 from scaivault.storage.file import Connection
 
 _ACCOUNT: Final = (
@@ -108,13 +109,15 @@ def add_credential(
     tx: Transaction, tenant: str, account_id: str, credential: Credential, hashed: bytes
 ) -> None:
     tx.execute(
-        "INSERT INTO credential (tenant_id, id, account_id, name, hash, created_at, expires_at)"
-        " VALUES (:tenant, :id, :account, :name, :hash, :created_at, :expires_at)",
+        "INSERT INTO credential (tenant_id, id, account_id, name, hash, created_at, expires_at,"
+        " notice_at) VALUES (:tenant, :id, :account, :name, :hash, :created_at, :expires_at,"
+        " :notice_at)",
         {
             **credential._asdict(),
             "tenant": tenant,
             "account": account_id,
             "hash": hashed,
+            "notice_at": next_notice(credential.expires_at, tx.now),
         },
     )
 

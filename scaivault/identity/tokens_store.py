@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 from scaivault.clock import DAY
 from scaivault.gate.transaction import Transaction
 from scaivault.identity.issuer import SKEW
-from scaivault.identity.model import Token, pack, unpack
+from scaivault.identity.model import PAT, Token, pack, unpack
+from scaivault.identity.notices import next_notice
 from scaivault.storage.file import Connection
 
 _TOKEN: Final = (
@@ -56,16 +57,17 @@ def token_by_id(db: Connection, token_id: str) -> Token | None:
 def add_token(tx: Transaction, token: Token, hashed: bytes | None) -> None:
     tx.execute(
         "INSERT INTO token (id, kind, tenant_id, identity_id, name, hash, scopes, credential_id,"
-        " created_at, expires_at, allowed_paths, ip_ranges, parent_id, trust_id, mfa_verified_at)"
-        " VALUES (:id, :kind, :tenant_id, :identity_id, :name, :hash, :scopes, :credential_id,"
-        " :created_at, :expires_at, :allowed_paths, :ip_ranges, :parent_id, :trust_id,"
-        " :mfa_verified_at)",
+        " created_at, expires_at, allowed_paths, ip_ranges, parent_id, trust_id, mfa_verified_at,"
+        " notice_at) VALUES (:id, :kind, :tenant_id, :identity_id, :name, :hash, :scopes,"
+        " :credential_id, :created_at, :expires_at, :allowed_paths, :ip_ranges, :parent_id,"
+        " :trust_id, :mfa_verified_at, :notice_at)",
         {
             **token._asdict(),
             "hash": hashed,
             "scopes": pack(token.scopes),
             "allowed_paths": json.dumps(token.allowed_paths),
             "ip_ranges": pack(token.ip_ranges),
+            "notice_at": next_notice(token.expires_at, tx.now) if token.kind == PAT else None,
         },
     )
 
