@@ -7,6 +7,7 @@ Messages and details never hold a secret value, a token or inner names.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -118,6 +119,13 @@ class Refusal(Exception):
 def invalid(**fields: str) -> Refusal:
     """422 for one or several fields; keyword = field path with ``__`` for the dot."""
     return faults({name.replace("__", "."): fault for name, fault in fields.items()})
+
+
+def check_fields(fields: Mapping[str, str | None]) -> None:
+    """422 for all fields that have a fault; a field without one is None."""
+    found = {name: fault for name, fault in fields.items() if fault is not None}
+    if found:
+        raise faults(found)
 
 
 def faults(fields: dict[str, str]) -> Refusal:

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from scaivault.errors import Refusal
+from scaivault.errors import Refusal, check_fields
 from scaivault.gate.caller import SUPER_ADMIN, Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
@@ -20,6 +20,7 @@ from scaivault.ids import random_id
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 from scaivault.wire import identity as wire
+from scaivault.wire.names import name_fault
 
 
 class Accounts:
@@ -43,10 +44,16 @@ class Accounts:
         principal = holder(caller)
         if body.tenant_id is not None:
             self._tenancy.resolve(caller, body.tenant_id)
+        check_fields(
+            {
+                "name": names.id_fault(body.name),
+                "scopes": model.scopes_fault(body.scopes),
+                "display_name": name_fault(body.display_name),
+            }
+        )
         scopes = model.check_scopes(body.scopes, principal)
         identity_id = names.made("sa", body.name)
         display_name = body.display_name or body.name
-        names.check_display_name(display_name)
 
         def create(tx: Transaction) -> wire.Account:
             tenant = caller.tenant
@@ -92,11 +99,14 @@ class Accounts:
         """New scopes, groups, name shown or status; what is taken away ends in live tokens too."""
         principal = holder(caller)
         body = request.body
-        if isinstance(body.display_name, str):
-            names.check_display_name(body.display_name)
-        scopes = None
-        if isinstance(body.scopes, list):
-            scopes = model.check_scopes(body.scopes, principal)
+        told, sent = body.display_name, body.scopes
+        check_fields(
+            {
+                "display_name": name_fault(told) if isinstance(told, str) else None,
+                "scopes": model.scopes_fault(sent) if isinstance(sent, list) else None,
+            }
+        )
+        scopes = model.check_scopes(sent, principal) if isinstance(sent, list) else None
 
         def change(tx: Transaction) -> wire.Account:
             account = self._reach.account_to_change(tx, caller, request.id)

@@ -8,7 +8,7 @@ from typing import Final
 
 from scaivault.clock import SECOND, instant, instant_or_none
 from scaivault.crypto import codes
-from scaivault.errors import Refusal
+from scaivault.errors import Refusal, check_fields
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
@@ -22,6 +22,7 @@ from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 from scaivault.wire import identity as wire
+from scaivault.wire.names import name_fault
 from scaivault.wire.values import duration_field
 
 _MOST: Final = 5
@@ -42,6 +43,7 @@ class Credentials:
     async def create(self, caller: Caller, request: wire.NewCredential) -> wire.NewSecret:
         """A further client secret, told once; at most five at a time."""
         body = request.body
+        check_fields({"name": name_fault(body.name)})
         life = None
         if body.expires_in is not None:
             life = duration_field("expires_in", body.expires_in) * SECOND

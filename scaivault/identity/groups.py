@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from scaivault.clock import instant_or_none
-from scaivault.errors import Refusal, faults
+from scaivault.errors import Refusal, check_fields, faults
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
@@ -20,6 +20,7 @@ from scaivault.ids import random_id
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 from scaivault.wire import groups as wire
+from scaivault.wire.names import name_fault
 
 _DEEPEST: Final = 5
 
@@ -64,9 +65,10 @@ class Groups:
         body = request.body
         if body.tenant_id is not None:
             self._tenancy.resolve(caller, body.tenant_id)
+        told = body.display_name
+        check_fields({"name": names.id_fault(body.name), "display_name": name_fault(told)})
         identity_id = names.made("group", body.name)
-        display_name = body.display_name or body.name
-        names.check_display_name(display_name)
+        display_name = told or body.name
 
         def create(tx: Transaction) -> wire.Group:
             tenant = caller.tenant
@@ -117,7 +119,7 @@ class Groups:
         members, or holds no more, from the next request on."""
         display_name, parent = request.body.display_name, request.body.parent_id
         if isinstance(display_name, str):
-            names.check_display_name(display_name)
+            check_fields({"display_name": name_fault(display_name)})
 
         def change(tx: Transaction) -> wire.Group:
             group = self._reach.group_to_change(tx, caller, request.id)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from msgspec import UNSET, Struct
 
 from scaivault.clock import instant, instant_or_none
-from scaivault.errors import Refusal, faults
+from scaivault.errors import Refusal, check_fields
 from scaivault.gate.caller import RANK, Principal
 from scaivault.identity import names
 from scaivault.wire import identity as wire
@@ -166,9 +166,7 @@ def sent(body: Struct) -> list[str]:
 
 def check_scopes(scopes: list[str], holder: Principal) -> tuple[str, ...]:
     """Known words, each once, none beyond what ``holder`` has."""
-    unknown = [scope for scope in scopes if scope not in SCOPES]
-    if unknown:
-        raise faults({"scopes": f"must be of: {' '.join(SCOPES)}"})
+    check_fields({"scopes": scopes_fault(scopes)})
     if "admin" not in holder.scopes and not holder.scopes.issuperset(scopes):
         raise Refusal(
             "forbidden",
@@ -176,6 +174,11 @@ def check_scopes(scopes: list[str], holder: Principal) -> tuple[str, ...]:
             reason="scope_not_held",
         )
     return tuple(sorted(set(scopes)))
+
+
+def scopes_fault(scopes: list[str]) -> str | None:
+    """None when all are known words."""
+    return None if set(SCOPES).issuperset(scopes) else f"must be of: {' '.join(SCOPES)}"
 
 
 def check_roles(roles: list[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import UNSET
 
 from scaivault.clock import instant_or_none
+from scaivault.errors import check_fields
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
@@ -19,7 +20,7 @@ from scaivault.identity.revoking import Revoking
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 from scaivault.wire import users as wire
-from scaivault.wire.names import NAME_LONGEST
+from scaivault.wire.names import NAME_LONGEST, name_fault
 
 
 class Users:
@@ -37,17 +38,19 @@ class Users:
 
     async def create(self, caller: Caller, request: wire.NewUser) -> wire.User:
         """A user in the caller's tenant, or in one that his role reaches. What was bound to his
-        address before holds for him."""
+        address before holds for him, and the groups that he was made a member of stay his."""
         body = request.body
         if body.tenant_id is not None:
             self._tenancy.resolve(caller, body.tenant_id)
+        told = body.display_name
+        check_fields({"email": names.email_fault(body.email), "display_name": name_fault(told)})
         identity_id, email = names.made_user(body.email)
-        shown = body.display_name or email[:NAME_LONGEST]
-        names.check_display_name(shown)
+        shown = told or email[:NAME_LONGEST]
 
         def create(tx: Transaction) -> wire.User:
             user = subjects.add_user(tx, caller.tenant, identity_id, shown)
-            members.join(tx, user.tenant_id, identity_id, body.groups)
+            here = groups_store.direct_groups(tx.connection, user.tenant_id, identity_id)
+            members.join(tx, user.tenant_id, identity_id, [*here, *body.groups])
             tx.note(object_type=user.kind, object_id=user.id)
             return _info(tx.connection, user)
 
@@ -80,7 +83,7 @@ class Users:
         """Another name shown, status or groups. Suspending ends all access at once."""
         body = request.body
         if isinstance(body.display_name, str):
-            names.check_display_name(body.display_name)
+            check_fields({"display_name": name_fault(body.display_name)})
 
         def change(tx: Transaction) -> wire.User:
             user = self._reach.user_to_change(tx, caller, request.id)

@@ -60,6 +60,15 @@ async def test_unknown_scopes_and_none(house: House) -> None:
     assert "scopes" in answer.details["fields"]
 
 
+async def test_all_faults_of_an_account_at_once(house: House) -> None:
+    faulty = {"scopes": ["secrets:reed"], "display_name": "a\u202eb"}
+    answer = await made(house, name="App", **faulty)
+    assert (answer.status, set(answer.details["fields"])) == (422, {"name", *faulty})
+    await made(house)
+    answer = await patch(house, "sa:app", **faulty)
+    assert (answer.status, set(answer.details["fields"])) == (422, set(faulty))
+
+
 async def test_a_name_is_taken_for_ever(house: House) -> None:
     first = (await made(house)).json["id"]
     again = await made(house)
@@ -212,6 +221,18 @@ async def test_at_most_five_live_credentials(house: House) -> None:
     assert (await house.call("DELETE", f"{where}/{ids[0]}")).status == 204
     again = await house.call("DELETE", f"{where}/{ids[0]}")
     assert (again.status, again.code) == (404, "credential_not_found")
+
+
+@pytest.mark.parametrize("name", ["", " a", "a\n", "a\u202eb", "a" * 129])
+async def test_a_credential_has_a_name_that_can_be_read(house: House, name: str) -> None:
+    where = f"{ACCOUNTS}/{await account(house, 'app', ['secrets:read'])}/credentials"
+    answer = await house.call("POST", where, {"name": name})
+    assert (answer.status, answer.code, list(answer.details["fields"])) == (
+        422,
+        "validation_error",
+        ["name"],
+    )
+    assert (await house.get(where)).json == {"credentials": []}
 
 
 async def test_of_many_credentials_at_once_five_are_made(house: House) -> None:

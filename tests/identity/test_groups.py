@@ -85,6 +85,11 @@ async def test_names_shown_that_are_none(house: House, text: str) -> None:
     assert "display_name" in answer.details["fields"]
 
 
+async def test_all_faults_of_a_group_at_once(house: House) -> None:
+    answer = await house.call("POST", GROUPS, {"name": "A", "display_name": " a"})
+    assert (answer.status, set(answer.details["fields"])) == (422, {"name", "display_name"})
+
+
 async def test_a_name_is_taken_for_ever(house: House) -> None:
     first = await group(house, "night")
     for _ in range(2):

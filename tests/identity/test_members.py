@@ -86,6 +86,16 @@ async def test_a_user_whom_only_an_outside_issuer_knows(house: House) -> None:
     assert (await members(house, who))["total"] == 0
 
 
+async def test_who_is_made_a_user_later_stays_a_member(house: House) -> None:
+    night, day = await group(house, "night"), await group(house, "day")
+    await add(house, night, "user:mira@harbor.example")
+    body = {"email": "mira@harbor.example", "groups": ["group:day"]}
+    made = (await house.call("POST", "/v1/identity/users", body)).json
+    assert made["groups"] == [day, night]
+    (member,) = (await members(house, night))["members"]
+    assert (member["user_id"], member["identity_id"]) == (made["id"], made["identity_id"])
+
+
 @pytest.mark.parametrize("form", ["sa:app", "record"])
 async def test_a_member_goes_by_any_form_of_its_id(house: House, form: str) -> None:
     app = await account(house, "app", ["secrets:read"])

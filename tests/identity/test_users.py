@@ -122,6 +122,11 @@ async def test_bodies_that_make_no_user(house: House, body: dict[str, Any]) -> N
     assert (answer.status, answer.code) == (422, "validation_error")
 
 
+async def test_all_faults_of_a_user_at_once(house: House) -> None:
+    answer = await made(house, "nobody", display_name="a\u202eb")
+    assert (answer.status, set(answer.details["fields"])) == (422, {"email", "display_name"})
+
+
 async def test_a_user_with_a_group_that_is_not_there_is_not_made(house: House) -> None:
     assert (await made(house, groups=["group:none"])).code == "identity_not_found"
     assert (await house.get(f"{USERS}/user:{MIRA}")).status == 404
