@@ -38,11 +38,13 @@ class Tokens:
     async def whoami(self, caller: Caller, _request: wire.Nothing) -> wire.WhoAmI:
         """The caller's own identity and rights."""
         principal = holder(caller)
+        act = Act("auth_read")
+        act.extra["token_id"] = principal.token_id
 
         async def look() -> wire.WhoAmI:
             return model.whoami(principal)
 
-        return await self.gate.read(caller, Act("auth_read"), look)
+        return await self.gate.read(caller, act, look)
 
     async def introspect(self, caller: Caller, request: tokens.Introspect) -> tokens.Introspected:
         """Whom a token stands for (RFC 7662), if it would be taken now and is of a tenant within

@@ -30,6 +30,7 @@ async def test_who_i_am(house: House) -> None:
     assert (body["mfa_verified_at"], body["allowed_paths"], body["ip_ranges"]) == (None,) * 3
     (row,) = await house.rows(action="auth_read")
     assert row["identity_id"] == "sa:root"
+    assert row["extra_data"] == {"token_id": body["token_id"]}
 
 
 @pytest.mark.parametrize(
