@@ -104,6 +104,22 @@ async def test_headers_that_are_no_signature(scaikey: ScaiKey, name: str) -> Non
     assert row["extra_data"]["route"] == f"POST {WHERE}"
 
 
+async def test_two_signatures_are_none(scaikey: ScaiKey) -> None:
+    """Not even twice the same: whoever checks the first one and another one who checks the last
+    would disagree."""
+    house, body = scaikey.house, event(scaikey)
+    line = (b"x-scaikey-signature", signed(house, body).encode())
+    for lines, status in (([line], 200), ([line, line], 401)):
+        scope = {
+            "type": "http", "method": "POST", "path": WHERE, "raw_path": WHERE.encode(),
+            "query_string": b"", "client": ("127.0.0.1", 1), "scheme": "http",
+            "headers": [*lines, (b"content-length", str(len(body)).encode())],
+        }  # fmt: skip
+        answer = await house._exchange(scope, body)
+        assert answer.status == status
+    assert answer.code == "token_invalid"
+
+
 @pytest.mark.parametrize(("late", "status"), [(300, 200), (301, 401), (-300, 200), (-301, 401)])
 async def test_how_old_a_signature_may_be(scaikey: ScaiKey, late: int, status: int) -> None:
     body = event(scaikey)
