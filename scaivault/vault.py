@@ -117,7 +117,10 @@ class Vault:
         self.tenancy: Final = Tenancy(self.keyring)
         local = settings.identity.local
         self.issuer: Final = Issuer(
-            local.issuer, local.token_ttl * SECOND, local.key_rotation * SECOND
+            local.issuer,
+            local.token_ttl * SECOND,
+            local.key_rotation * SECOND,
+            enabled=local.enabled,
         )
         guard = Guard(_allowance(settings))
         refresh = settings.identity.jwks_refresh * SECOND

@@ -63,6 +63,7 @@ class Exchange:
     async def exchange(self, caller: Caller, request: wire.Exchange) -> wire.Exchanged:
         """Another token for the one that is sent: for the token of a foreign issuer one of the
         service account that a trust names, for one of ours one that may less."""
+        self._issuer.check_enabled()
         body = request.body
         for index, glob in enumerate(body.allowed_paths or ()):
             check_glob(glob, f"allowed_paths[{index}]")

@@ -45,6 +45,7 @@ class Grants:
     async def grant(self, caller: Caller, request: wire.Grant) -> wire.AccessToken | wire.Exchanged:
         """An access token: for a client id and secret (RFC 6749 section 4.4), or for another token
         (RFC 8693)."""
+        self._issuer.check_enabled()
         if request.body.grant_type == wire.GRANT:
             return await self._exchanged(caller, request.body)
         return await self._credentials(caller, request.body)

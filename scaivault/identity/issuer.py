@@ -58,10 +58,12 @@ def _invalid() -> Refusal:
 
 
 class Issuer:
-    """``name``: the ``iss`` of its tokens; ``ttl``: their life, in microseconds."""
+    """``name``: the ``iss`` of its tokens; ``ttl``: their life, in microseconds. One that is not
+    ``enabled`` issues none, and vouches for none that it issued before; it keeps its keys."""
 
-    def __init__(self, name: str, ttl: int, rotation: int) -> None:
+    def __init__(self, name: str, ttl: int, rotation: int, *, enabled: bool = True) -> None:
         self.name: Final = name
+        self.enabled: Final = enabled
         self.ttl: Final = ttl
         self.rotation: Final = rotation
         self._keys: dict[str, _Key] = {}
@@ -83,7 +85,7 @@ class Issuer:
 
     def due(self, now: int) -> bool:
         """Whether a new signing key should be made, or an old one no longer be published."""
-        return self._aged(now) or bool(self._over(now))
+        return self.enabled and (self._aged(now) or bool(self._over(now)))
 
     def _aged(self, now: int) -> bool:
         newest = max((key.created_at for key in self._keys.values()), default=None)
@@ -144,10 +146,22 @@ class Issuer:
 
     def published(self) -> list[dict[str, str]]:
         """The public keys (RFC 7517), newest first."""
+        if not self.enabled:
+            return []
         ordered = sorted(self._keys.values(), key=lambda key: -key.created_at)
         return [known.key.public.jwk() for known in ordered]
 
     # -- tokens --------------------------------------------------------------------------------
+
+    def check_enabled(self) -> None:
+        """``invalid_request`` where no tokens are issued."""
+        if not self.enabled:
+            raise Refusal(
+                "invalid_request",
+                "this vault issues no tokens (identity.local.enabled): use one of your identity"
+                " provider, or a personal access token",
+                reason="unsupported_grant_type",
+            )
 
     def sign(
         self, token: Token, who: Subject, partner_id: str, act: Mapping[str, Any] | None = None
@@ -180,7 +194,7 @@ class Issuer:
         Steps: size and three parts; header (type, our key id, nothing critical); signature (ES256);
         times; issuer and audience; the claims that the vault needs. The caller must still look
         up whether the token was revoked and its identity is active."""
-        if len(text) > _LONGEST or text.count(".") != 2:
+        if not self.enabled or len(text) > _LONGEST or text.count(".") != 2:
             raise _invalid()
         try:
             header = jwt.get_unverified_header(text)

@@ -19,6 +19,9 @@ class Published:
         self._issuer: Final = issuer
         self._base: Final = base_url.rstrip("/")
 
+    def _grants(self) -> list[str]:
+        return list(_GRANTS) if self._issuer.enabled else []
+
     async def config(self, _caller: Any, _request: wire.Nothing) -> wire.IssuerConfig:
         """Where a client gets a token: the local issuer and its endpoints."""
         return wire.IssuerConfig(
@@ -26,7 +29,7 @@ class Published:
             token_endpoint=f"{self._base}/oauth/token",
             jwks_uri=f"{self._base}/.well-known/jwks.json",
             exchange_endpoint=f"{self._base}/v1/auth/exchange",
-            grant_types_supported=list(_GRANTS),
+            grant_types_supported=self._grants(),
         )
 
     async def key_set(self, _caller: Any, _request: wire.Nothing) -> wire.KeySet:
@@ -39,7 +42,7 @@ class Published:
             issuer=self._issuer.name,
             token_endpoint=f"{self._base}/oauth/token",
             jwks_uri=f"{self._base}/.well-known/jwks.json",
-            grant_types_supported=list(_GRANTS),
+            grant_types_supported=self._grants(),
             token_endpoint_auth_methods_supported=["client_secret_post", "client_secret_basic"],
             scopes_supported=list(SCOPES),
             id_token_signing_alg_values_supported=["ES256"],
