@@ -59,11 +59,12 @@ def personal(
 
 
 class _Wanted(NamedTuple):
-    """A request, checked; ``ttl`` in microseconds."""
+    """A request, checked; ``ttl`` in microseconds. ``expires_at``: the instant that was sent."""
 
     name: str
     scopes: tuple[str, ...]
     ttl: int
+    expires_at: int | None
     allowed_paths: tuple[str, ...]
     ip_ranges: tuple[str, ...]
     identity_id: str | None
@@ -99,9 +100,7 @@ class Minting:
             calling = self._authentication.calling(tx.connection, principal)
             who = self._whom(tx, caller, principal, wanted.identity_id)
             parent = calling if _is_child(principal, who, calling, tx.now) else None
-            ttl = wanted.ttl if parent is None else min(wanted.ttl, parent.expires_at - tx.now)
-            if ttl <= 0:  # it ended while this waited for its turn
-                raise Refusal("token_expired", "this token is over; get a new one")
+            ttl = _life(wanted, parent, tx.now)
             text, row = personal(
                 tx,
                 self._keyring,
@@ -134,7 +133,7 @@ class Minting:
         for index, text in enumerate(body.ip_ranges or ()):
             if not _is_range(text):
                 found[f"ip_ranges.{index}"] = "must be an address or a CIDR block"
-        ttl = self._ttl(body, now, found)
+        ttl, expires_at = self._ttl(body, now, found)
         if found:
             raise faults(found)
         for index, pattern in enumerate(body.allowed_paths or ()):
@@ -143,14 +142,16 @@ class Minting:
             body.name,
             model.check_scopes(body.scopes, principal),
             ttl,
+            expires_at,
             tuple(body.allowed_paths or ()),
             tuple(body.ip_ranges or ()),
             body.identity_id,
         )
 
-    def _ttl(self, body: wire.TokenBody, now: int, found: dict[str, str]) -> int:
-        """How long the token lives, in microseconds."""
+    def _ttl(self, body: wire.TokenBody, now: int, found: dict[str, str]) -> tuple[int, int | None]:
+        """How long the token lives from ``now``, in microseconds, and the end that was named."""
         field, ttl = "expires_in", self._settings.pat_default_ttl * SECOND
+        expires_at = None
         if body.expires_in is not None and body.expires_at is not None:
             found["expires_at"] = "send expires_in or expires_at, not both"
         elif body.expires_in is not None:
@@ -158,14 +159,15 @@ class Minting:
         elif body.expires_at is not None:
             field = "expires_at"
             try:
-                ttl = parse_instant(body.expires_at) - now
+                expires_at = parse_instant(body.expires_at)
+                ttl = expires_at - now
             except (ValueError, OverflowError):
                 found[field] = "must be an RFC 3339 timestamp or a date"
         if ttl <= 0:
             found[field] = "must be later than now"
         elif ttl > self._settings.pat_max_ttl * SECOND:
             found[field] = "is longer than identity.pat_max_ttl"
-        return ttl
+        return ttl, expires_at
 
     async def _check_may(self, caller: Caller, principal: Principal, reference: str | None) -> None:
         """For oneself as a user; for others with the scope. Who lacks it is told nothing about
@@ -217,6 +219,16 @@ class Minting:
         check_rank(principal, who)
         tx.concern(*self._tenancy.places(who.tenant_id))
         return who
+
+
+def _life(wanted: _Wanted, parent: Token | None, now: int) -> int:
+    """How long the token lives from ``now``, which is a little later than it was checked."""
+    if parent is not None and parent.expires_at <= now:
+        raise Refusal("token_expired", "this token is over; get a new one")
+    ttl = wanted.ttl if wanted.expires_at is None else wanted.expires_at - now
+    if ttl <= 0:
+        raise invalid(expires_at="must be later than now")
+    return ttl if parent is None else min(ttl, parent.expires_at - now)
 
 
 def narrowed(lists: Lists, further: tuple[str, ...]) -> Lists:

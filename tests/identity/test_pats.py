@@ -115,6 +115,28 @@ async def test_how_long_it_lives(house: House) -> None:
     assert (answer.status, answer.code) == (400, "invalid_duration")
 
 
+async def test_the_end_that_was_named_is_the_end(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the request waits for its turn to write."""
+    text = await login(house)
+    check, wait = house.vault.minting._check_may, 3
+
+    async def slow(*given: Any) -> None:
+        await check(*given)
+        house.clock.advance(wait)
+
+    monkeypatch.setattr(house.vault.minting, "_check_may", slow)
+    now = house.clock.now()
+    made = await mint(house, text, expires_at=instant(now + HOUR))
+    assert made.json["expires_at"] == instant(now + HOUR)
+    wait = HOUR
+    answer = await mint(house, text, expires_at=instant(now + HOUR))
+    assert (answer.status, list(answer.details["fields"])) == (422, ["expires_at"])
+    wait = 91 * DAY
+    assert (await mint(house, text, expires_in="1h")).code == "token_expired"
+
+
 async def test_it_ends_on_time(house: House) -> None:
     text = await login(house, expires_in="2s")
     house.clock.advance(2 * SECOND)
