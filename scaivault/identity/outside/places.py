@@ -26,7 +26,9 @@ from scaivault.tenancy import Tenancy
 from scaivault.tenancy.model import ACTIVE, DELETED, SUSPENDED, Partner, Tenant, is_slug
 from scaivault.wire.names import name_fault
 
-_ID: Final = re.compile(r"(?:ptn|tnt)_[0-9a-z_-]{1,59}")
+# Each its own form: rows and keys are found by their owner's id alone, whichever of the two it is.
+_PARTNER_ID: Final = re.compile(r"ptn_[0-9a-z_-]{1,59}")
+_TENANT_ID: Final = re.compile(r"tnt_[0-9a-z_-]{1,59}")
 _REGION: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 Data = Mapping[str, object]
@@ -44,7 +46,7 @@ class Places:
         """A partner as it is now. ``status``: None leaves it."""
         known = self._tenancy.partner(tx.connection, partner_id)
         if known is None:
-            if not _ID.fullmatch(partner_id):
+            if not _PARTNER_ID.fullmatch(partner_id):
                 return IGNORED
             known = Partner(partner_id, partner_id, "", ACTIVE, tx.now, issuer=origin.issuer)
         elif known.issuer != origin.issuer:
@@ -74,7 +76,7 @@ class Places:
             partner = self._tenancy.partner(tx.connection, partner_id)
             if partner is None or partner.issuer != origin.issuer or partner.status == DELETED:
                 return IGNORED
-            if not _ID.fullmatch(origin.tenant_id):
+            if not _TENANT_ID.fullmatch(origin.tenant_id):
                 return IGNORED
             known = Tenant(
                 origin.tenant_id, partner.id, origin.tenant_id, "", ACTIVE, tx.now,

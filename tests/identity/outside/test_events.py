@@ -111,6 +111,25 @@ async def test_ids_that_are_none(scaikey: ScaiKey, about: str) -> None:
     assert await scaikey.send("tenant.created", about, tenant_id=None) == "ignored"
 
 
+async def test_no_tenant_has_a_partners_id_nor_the_other_way_round(
+    scaikey: ScaiKey, house: House
+) -> None:
+    """What is owned is found by its owner's id alone: such a tenant's people would read what the
+    partner shares with its own tenants, and its key would stand in the place of the partner's."""
+    partner, tenant = house.made["partner_id"], house.made["tenant_id"]
+    stored = await house.call("PUT", "/v1/partner/secrets/app/db", {"data": {"n": 1}})
+    assert stored.status == 201
+    for about in (partner, "ptn_new"):
+        event = {"tenant_id": about, "name": "x", "slug": "x"}
+        assert await scaikey.send("tenant.created", about, **event) == "ignored"
+        assert await scaikey.user("usr_1", MIRA, tenant_id=about) == "ignored"
+    for about in (tenant, "tnt_new"):
+        event = {"partner_id": about, "name": "x", "slug": "y"}
+        assert await scaikey.send("partner.created", about, **event) == "ignored"
+    assert partner not in house.vault.tenancy.tenants
+    assert tenant not in house.vault.tenancy.partners
+
+
 # -- only what is ScaiKey's --------------------------------------------------------------------
 
 
