@@ -41,6 +41,7 @@ PAT: Final = "personal_access_token"
 CLIENT_CREDENTIALS: Final = "client_credentials"
 USER_SESSION: Final = "user_session"
 EXCHANGED: Final = "exchanged"
+TOKEN_KINDS: Final = (PAT, CLIENT_CREDENTIALS, USER_SESSION, EXCHANGED)
 ACTIVE: Final = "ACTIVE"
 SUSPENDED: Final = "SUSPENDED"
 DELETED: Final = "DELETED"
