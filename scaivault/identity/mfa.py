@@ -122,12 +122,11 @@ class Mfa:
         principal = holder(caller)
 
         def reset(tx: Transaction) -> None:
-            user = self._reach.user_to_change(tx, caller, request.id)
+            user = self._reach.user_below(tx, caller, request.id)
             own = (principal.tenant_id, principal.identity_id)
             if own == (user.tenant_id, user.identity_id):
                 _check_fresh(self._authentication.calling(tx.connection, principal), tx.now)
             self._drop(tx, user)
-            tx.extra["for"] = user.identity_id
 
         await self.gate.change(caller, Act("mfa_reset"), reset)
 

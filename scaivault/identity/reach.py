@@ -88,11 +88,22 @@ class Reach:
 
     def subject_below(self, tx: Transaction, caller: Caller, kind: str, wanted: str) -> Subject:
         """A user or a service account that does not rank above the caller, to take something from
-        or to give it a role. The ledger names its tenant."""
+        or to give it a role. The ledger names it and its tenant."""
         who = self.subject(tx.connection, caller, kind, wanted)
-        tx.concern(*self._tenancy.places(who.tenant_id))
-        check_rank(holder(caller), who)
+        self._check_below(tx, caller, who)
         return who
+
+    def user_below(self, tx: Transaction, caller: Caller, wanted: str) -> User:
+        """A user of our own who does not rank above the caller, to take something from."""
+        user = self.user(tx.connection, caller, wanted)
+        self._check_below(tx, caller, user)
+        check_local(user.issuer)
+        return user
+
+    def _check_below(self, tx: Transaction, caller: Caller, who: Subject) -> None:
+        tx.concern(*self._tenancy.places(who.tenant_id))
+        tx.extra["for"] = who.identity_id
+        check_rank(holder(caller), who)
 
     def account_to_change(self, tx: Transaction, caller: Caller, wanted: str) -> Account:
         """A service account of our own that does not rank above the caller."""

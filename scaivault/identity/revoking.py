@@ -45,7 +45,6 @@ class Revoking:
         def revoke(tx: Transaction) -> wire.AccessRevoked:
             who = self._reach.subject_below(tx, caller, request.type, request.id)
             counters = self.end_access(tx, who)
-            tx.extra["for"] = who.identity_id
             tx.note(**counters)
             if request.body.reason is not None:
                 tx.note(reason=request.body.reason)

@@ -93,7 +93,6 @@ class Roles:
             subjects.check_last(tx, after)
             subjects.put(tx, after)
             tx.note(old=list(before.roles), new=list(roles))
-            tx.extra["for"] = before.identity_id
             tx.then(self._authentication.forget)
             return Answer(after.id, list(roles), instant(tx.now), principal.identity_id)
 

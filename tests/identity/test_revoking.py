@@ -97,6 +97,14 @@ async def test_ones_own_access(house: House) -> None:
     assert await whoami(house, token) == "token_revoked"
 
 
+async def test_the_ledger_names_whose_access_somebody_wanted_to_end(house: House) -> None:
+    token = await house.client("keeper", ["identity:admin"], ["tenant_admin"])
+    answer = await revoke(house, "service_account", "sa:root", token)
+    assert (answer.code, answer.details) == ("forbidden", {"required_role": "super_admin"})
+    (row,) = await house.rows(action="access_revoke")
+    assert row["extra_data"] == {"for": "sa:root", "error_code": "forbidden"}
+
+
 @pytest.mark.parametrize("kind", ["users", "group", "service-account", "User", "system"])
 async def test_types_that_there_are_not(house: House, kind: str) -> None:
     answer = await revoke(house, kind, "sa:root")

@@ -78,6 +78,9 @@ async def test_who_gives_which_role(house: House, kind: str) -> None:
     assert (await put(house, where, ["super_admin"], tokens["super_admin"])).status == 200
     refused = await put(house, where, [], tokens["partner_admin"])
     assert (refused.code, refused.details) == ("forbidden", {"required_role": "super_admin"})
+    row = (await house.rows(action="role_change", success=False))[-1]
+    who = (await house.get(where.removesuffix("/roles"))).json["identity_id"]
+    assert row["extra_data"] == {"for": who, "error_code": "forbidden"}
     nobody = await house.client("reader", ["identity:read"], ["super_admin"])
     refused = await put(house, where, [], nobody)
     assert refused.details == {"required_scope": "identity:admin"}
