@@ -265,11 +265,12 @@ class Vault:
         await asyncio.to_thread(self._load)
         self.database.start()
 
-    async def renew_issuer(self) -> None:
+    async def renew_issuer(self, caller: Caller | None = None) -> None:
         """A signing key, where there is none or the present one is too old. Not in ``start``:
         rows that were taken down while the vault was sealed come first in the ledger."""
-        if self.issuer.due(self.clock.now()):
-            await self.gate.change(self.internal("identity"), Act("key_rotate"), self.issuer.rotate)
+        own = caller or self.internal("identity")
+        if await self.gate.ask(lambda db: self.issuer.due(db, own.now)):
+            await self.gate.change(own, Act("key_rotate"), self.issuer.rotate)
 
     def _load(self) -> None:
         connection = self.database.connect()

@@ -83,25 +83,25 @@ class Issuer:
             self._keys[kid] = _Key(IssuerKey(private), created_at, retired_at)
             wipe(private)
 
-    def due(self, now: int) -> bool:
+    def due(self, db: Connection, now: int) -> bool:
         """Whether a new signing key should be made, or an old one no longer be published."""
-        return self.enabled and (self._aged(now) or bool(self._over(now)))
+        return self.enabled and (self._aged(now) or bool(self._over(db, now)))
 
     def _aged(self, now: int) -> bool:
         newest = max((key.created_at for key in self._keys.values()), default=None)
         return newest is None or now - newest >= self.rotation
 
-    def _over(self, now: int) -> list[str]:
+    def _over(self, db: Connection, now: int) -> list[str]:
         return [
             kid
             for kid, key in self._keys.items()
-            if key.retired_at is not None and now >= key.retired_at + self.ttl + HOUR
+            if key.retired_at is not None and not _is_needed(db, key.retired_at, now)
         ]
 
     def rotate(self, tx: Transaction) -> None:
         """A new signing key, if the present one is old enough; an old one stays published until
         its last token is an hour over."""
-        over = self._over(tx.now)
+        over = self._over(tx.connection, tx.now)
         for kid in over:
             tx.execute("DELETE FROM signing_key WHERE id = :id", {"id": kid})
         tx.then(lambda: self._drop(over))
@@ -225,6 +225,19 @@ class Issuer:
         if payload.get("iss") != self.name or AUDIENCE not in accepted:
             raise _invalid()
         return Claims(str(names[0]), str(names[1]), str(names[2]), issued, expires)
+
+
+def _is_needed(db: Connection, retired_at: int, now: int) -> bool:
+    """Whether a token that a key signed before it was retired lives still, or did an hour ago. One
+    that was just being made then may have been written down a little later."""
+    if now < retired_at + HOUR:
+        return True
+    found = db.execute(
+        "SELECT 1 FROM token WHERE expires_at > :since AND created_at <= :retired"
+        " AND kind <> 'personal_access_token' LIMIT 1",
+        {"since": now - HOUR, "retired": retired_at + MINUTE},
+    )
+    return found.fetchone() is not None
 
 
 def _optional(token: Token) -> dict[str, Any]:

@@ -97,8 +97,7 @@ async def _forget(vault: Vault, caller: Caller) -> int:
 
 
 async def _issuer_key(vault: Vault, caller: Caller) -> None:
-    if vault.issuer.due(caller.now):
-        await vault.gate.change(caller, Act("key_rotate"), vault.issuer.rotate)
+    await vault.renew_issuer(caller)
 
 
 async def _key_sets(vault: Vault, _caller: Caller) -> None:

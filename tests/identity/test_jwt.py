@@ -205,6 +205,28 @@ async def test_an_old_signing_key_is_published_until_its_last_token_is_over(
     assert parts_kid(house) != first
 
 
+async def test_a_signing_key_is_there_as_long_as_its_longest_token(house: House) -> None:
+    """A trust gives tokens for up to twelve hours."""
+    first = parts_kid(house)
+    await house.run_jobs()
+    house.clock.advance(90 * DAY - SECOND)
+    await house.client("long", ["secrets:read"])
+    await house.vault.database.alone(
+        lambda db: db.execute(
+            "UPDATE token SET expires_at = created_at + ? WHERE identity_id = 'sa:long'",
+            (12 * HOUR * SECOND,),
+        )
+    )
+    house.clock.advance(SECOND)
+    for _ in range(13):
+        await house.run_jobs()
+        assert first in {key["kid"] for key in house.vault.issuer.published()}
+        house.clock.advance(HOUR * SECOND)
+    await house.run_jobs()
+    assert [key["kid"] for key in house.vault.issuer.published()] == [parts_kid(house)]
+    assert parts_kid(house) != first
+
+
 async def test_tokens_outlive_a_new_signing_key_and_a_restart(house: House) -> None:
     await house.run_jobs()
     house.clock.advance(89 * DAY + 23 * HOUR * SECOND + 50 * 60 * SECOND)
