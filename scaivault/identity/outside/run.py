@@ -106,7 +106,7 @@ class SyncRun:
                 tx.now,
             )  # fmt: skip
             store.add_run(tx, run)
-            tx.note(sync_id=run.id, trigger=run.cause)
+            tx.note(sync_id=run.id)
             return run
 
         own = self._own(caller, tenant, partner)
@@ -162,7 +162,7 @@ class SyncRun:
         def end(tx: Transaction) -> None:
             told = None if error is None else (error.code, str(error))
             store.end_run(tx, run.id, done, skipped, told)
-            tx.note(sync_id=run.id, trigger=run.cause, **done._asdict())
+            tx.note(sync_id=run.id, **done._asdict())
             if error is not None:
                 tx.fail(error.code)
 

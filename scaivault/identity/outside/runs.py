@@ -40,7 +40,6 @@ class Sync:
                     timed_id("sync_", tx.now), "manual", None, partner, tenant, RUNNING, tx.now
                 )
                 store.add_run(tx, run)
-                tx.note(trigger=run.cause)
             tx.concern(tenant, partner)
             tx.note(sync_id=run.id)
             return wire.SyncStarted(run.id, run.status, instant(run.started_at))

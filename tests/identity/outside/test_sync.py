@@ -55,7 +55,7 @@ async def test_the_ledger_tells_of_start_and_end(synced: Synced, directory: Dire
     assert [(row["identity_id"], row["success"]) for row in rows] == [
         ("sa:root", True), ("system:identity-sync", True),
     ]  # fmt: skip
-    assert rows[0]["extra_data"] == {"sync_id": done["sync_id"], "trigger": "manual"}
+    assert rows[0]["extra_data"] == {"sync_id": done["sync_id"]}
     counters = {"created": 1, "updated": 0, "suspended": 0}
     assert rows[1]["extra_data"] == rows[0]["extra_data"] | counters
     (read,) = await synced.house.rows(action="read")
