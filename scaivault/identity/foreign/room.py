@@ -156,14 +156,16 @@ class Foreign:
         return tenant.partner_id
 
     async def _taken_up(self, asked: _Asked) -> _Known:
-        """Somebody is taken down; look again."""
+        """Somebody is taken down, and whom the issuer means by him; look again."""
         async with self._provisioning.one_by_one:
             known = await self._gate.ask(lambda db: _known(db, asked))
             if known.subject is None:
                 await self._create(asked)
-            elif _is_new(known):
-                who = _admitted(asked, known)
-                await self._provisioning.note_subject(asked.whom, asked.iss, who, asked.partner_id)
+                known = await self._gate.ask(lambda db: _known(db, asked))
+            if not _is_new(known):
+                return known
+            who = _admitted(asked, known)
+            await self._provisioning.note_subject(asked.whom, asked.iss, who, asked.partner_id)
             return await self._gate.ask(lambda db: _known(db, asked))
 
     async def _create(self, asked: _Asked) -> None:
