@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from scaivault.clock import instant
 from scaivault.errors import Refusal
-from scaivault.gate.caller import RANK, TENANT_ADMIN, Caller, Principal
+from scaivault.gate.caller import Caller, Principal
 from scaivault.gate.cursors import Cursors, Pages
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
@@ -21,6 +21,7 @@ from scaivault.tenancy import Tenancy
 from scaivault.wire import identity as wire
 from scaivault.wire import tokens
 
+_SCOPE: Final = "identity:admin"
 _NEWEST: Final = 2**62  # later than any instant
 
 
@@ -169,8 +170,8 @@ class Tokens:
         await self.gate.change(caller, Act("token_revoke"), revoke)
 
     def _reachable(self, db: Connection, caller: Caller, token_id: str) -> Token:
-        """A token that the caller may see: his own, or with ``identity:admin`` and the rank in its
-        tenant another's. Anything else is simply not there."""
+        """A token that the caller may see: his own, or with ``identity:admin`` another's within
+        his reach. Anything else is simply not there."""
         principal = holder(caller)
         if token_id in {"self", principal.token_id} and principal.issuer != model.LOCAL:
             return model.foreign_token(principal)
@@ -189,15 +190,12 @@ def _is_self(principal: Principal, of: Token | Subject) -> bool:
 
 def _sees_others(principal: Principal) -> bool:
     """Whether tokens of others are a caller's to see, within his reach."""
-    scope = not principal.scopes.isdisjoint(("identity:admin", "admin"))
-    return scope and principal.rank >= RANK[TENANT_ADMIN]
+    return not principal.scopes.isdisjoint((_SCOPE, "admin"))
 
 
 def _others() -> Refusal:
     return Refusal(
-        "forbidden",
-        "tokens of others take the scope identity:admin and an admin role",
-        required_role=TENANT_ADMIN,
+        "insufficient_scope", f"tokens of others take the scope {_SCOPE}", required_scope=_SCOPE
     )
 
 
