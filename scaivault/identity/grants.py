@@ -135,11 +135,13 @@ class Grants:
 
 
 def _granted(asked: str | None, account: Account) -> tuple[str, ...]:
-    """The scopes of a new token: those asked for, within the account's; all when none are."""
+    """The scopes of a new token: those asked for, within the account's, of which ``admin`` is every
+    scope; all when none are."""
     if asked is None or not asked.split():
         return account.scopes
     wanted = tuple(dict.fromkeys(asked.split()))
-    missing = [scope for scope in wanted if scope not in account.scopes]
+    held = account.within(model.SCOPES)
+    missing = [scope for scope in wanted if scope not in held]
     if missing:
         raise Refusal(
             "insufficient_scope",

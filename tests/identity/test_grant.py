@@ -47,6 +47,16 @@ async def test_scope_narrows(house: House, client: dict[str, str]) -> None:
     assert (refused.status, refused.code) == (403, "insufficient_scope")
 
 
+async def test_scope_narrows_admin_too(house: House) -> None:
+    made = await credential(house, await account(house, "boss", ["admin"]))
+    boss = {name: made[name] for name in ("client_id", "client_secret")}
+    answer = await ask(house, **boss, scope="secrets:list")
+    assert (answer.status, answer.json["scope"]) == (200, "secrets:list")
+    refused = await house.get("/v1/policies", token=answer.json["access_token"])
+    assert (refused.status, refused.code) == (403, "insufficient_scope")
+    assert (await ask(house, **boss, scope="nonsense")).json["error"] == "invalid_scope"
+
+
 def basic(client: dict[str, str], scheme: str = "Basic") -> dict[str, str]:
     pair = f"{client['client_id']}:{client['client_secret']}".encode()
     return FORM | {"authorization": f"{scheme} {base64.b64encode(pair).decode()}"}
