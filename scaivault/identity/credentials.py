@@ -49,7 +49,7 @@ class Credentials:
             life = duration_field("expires_in", body.expires_in) * SECOND
 
         def create(tx: Transaction) -> wire.NewSecret:
-            account = self._reach.account_to_change(tx, caller, request.id)
+            account = self._reach.account_with_secrets(tx, caller, request.id)
             _check_room(tx, account)
             text = codes.token(codes.CLIENT_SECRET, os.urandom(32))
             credential = Credential(
@@ -84,7 +84,7 @@ class Credentials:
         """End a credential and the tokens it gave."""
 
         def drop(tx: Transaction) -> None:
-            account = self._reach.account_to_change(tx, caller, request.id)
+            account = self._reach.account_with_secrets(tx, caller, request.id)
             if not store.drop_credential(tx, account.id, request.credential_id):
                 raise Refusal(
                     "credential_not_found",

@@ -111,6 +111,16 @@ class Reach:
         self._check_change(tx, caller, account)
         return account
 
+    def account_with_secrets(self, tx: Transaction, caller: Caller, wanted: str) -> Account:
+        """A service account of our own that does not rank above the caller, to give it a client
+        secret or to take one."""
+        account = self.account(tx.connection, caller, wanted)
+        tx.concern(*self._tenancy.places(account.tenant_id))
+        tx.note(object_id=account.id)
+        check_rank(holder(caller), account)
+        check_local(account.issuer)
+        return account
+
     def user_to_change(self, tx: Transaction, caller: Caller, wanted: str) -> User:
         """A user of our own who does not rank above the caller."""
         user = self.user(tx.connection, caller, wanted)
