@@ -209,10 +209,7 @@ class People:
 
 
 def _tell(tx: Transaction, user: User, changed: str) -> None:
-    tx.also(
-        "identity_update", None, object_type=names.USER, object_id=user.id, changed=[changed],
-        **{"for": user.identity_id},
-    )  # fmt: skip
+    tx.also("identity_update", None, object_type=names.USER, object_id=user.id, changed=[changed])
 
 
 def _shown(person: Person) -> str | None:

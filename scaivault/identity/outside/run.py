@@ -190,7 +190,7 @@ class SyncRun:
             for step in taking.steps():
                 if self._closing():
                     raise _cut()
-                done += await self._step(own, run, step)
+                done += await self._step(own, step)
         return done
 
     async def _fetched(self, caller: Caller, run: Run, issuer: Issuer) -> dict[str, Listed]:
@@ -235,12 +235,10 @@ class SyncRun:
             raise SyncFailed("credentials", message) from None
         return scim.authorization(secret)
 
-    async def _step(self, own: Caller, run: Run, step: Step) -> Counters:
+    async def _step(self, own: Caller, step: Step) -> Counters:
         def change(tx: Transaction) -> Counters:
-            done = step(tx)
-            tx.note(sync_id=run.id, **done._asdict())
             tx.then(self._authentication.forget)
-            return done
+            return step(tx)
 
         return await self._gate.change(own, Act("identity_update"), change)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
@@ -101,7 +101,7 @@ class TakingOver:
     # -- users ---------------------------------------------------------------------------------
 
     def _suspend(self, tx: Transaction, records: list[str]) -> Counters:
-        ended = 0
+        ended = []
         for record in records:
             user = users_store.user_by_id(tx.connection, record)
             if user is None or user.status != ACTIVE or (user.as_of or 0) > self._origin.as_of:
@@ -109,44 +109,45 @@ class TakingOver:
             told = user._replace(as_of=self._origin.as_of, last_synced_at=tx.now)
             self._people.suspend(tx, told)
             store.missed(tx, record)
-            ended += 1
-        return Counters(suspended=ended)
+            ended.append(record)
+        tx.note(object_type=names.USER, changed=ended)
+        return Counters(suspended=len(ended))
 
     def _upsert(self, tx: Transaction, people: list[Person]) -> Counters:
-        outcomes: list[Outcome] = []
+        outcomes: dict[str, Outcome] = {}
         for person in people:
             is_known = self._people.linked(tx.connection, self._origin, person.external_id)
             if is_known is None and self._identities[identity_of(person) or ""] > 1:
                 continue  # an address that two people claim is nobody's
-            outcomes.append(
-                self._people.upsert(tx, self._origin, person, others=self._listed.people)
+            outcomes[person.external_id] = self._people.upsert(
+                tx, self._origin, person, others=self._listed.people
             )
-        return _counted(outcomes)
+        return self._counted(tx, names.USER, outcomes)
 
     def _miss(self, tx: Transaction, records: list[str]) -> Counters:
         for record in records:
             store.missed(tx, record)
-        return Counters()
+        return self._counted(tx, names.USER, {})
 
     # -- groups --------------------------------------------------------------------------------
 
     def _name(self, tx: Transaction, groups: list[str]) -> Counters:
         """Each group with its name, and at the top unless it stays below the same one."""
-        outcomes: list[Outcome] = []
+        outcomes: dict[str, Outcome] = {}
         for name in groups:
             outcome = self._circles.upsert(tx, self._origin, self._listed.circles[name])
-            outcomes.append(outcome)
+            outcomes[name] = outcome
             group = self._circles.linked(tx.connection, self._origin, name)
             if group is None or outcome not in {CREATED, UPDATED, SAME}:
                 continue
             self._told_of.add(name)
             if group.parent_id != self._parent(tx.connection, name):
                 self._circles.loosen(tx, group)
-        return _counted(outcomes)
+        return self._counted(tx, names.GROUP, outcomes)
 
     def _fill(self, tx: Transaction, groups: list[str]) -> Counters:
         """Members, and the place below another group."""
-        changed = 0
+        outcomes: dict[str, Outcome] = {}
         for name in groups:
             group = self._circles.linked(tx.connection, self._origin, name)
             if group is None or name not in self._told_of:
@@ -156,8 +157,8 @@ class TakingOver:
             if above is not None and group.parent_id != above.id:
                 self._circles.nest(tx, group, above)
             members = self._members(tx.connection, self._arranged.users[name])
-            changed += self._circles.members(tx, self._origin, group, members) == UPDATED
-        return Counters(updated=changed)
+            outcomes[name] = self._circles.members(tx, self._origin, group, members)
+        return self._counted(tx, names.GROUP, outcomes)
 
     def _parent(self, db: Connection, name: str) -> str | None:
         """The record of the group above."""
@@ -175,7 +176,7 @@ class TakingOver:
         again should they come back."""
         place = self._origin.issuer, self._origin.tenant_id
         missed = store.missing_groups(tx.connection, *place)
-        changed = 0
+        outcomes: dict[str, Outcome] = {}
         for name, record in store.links(tx.connection, *place, names.GROUP).items():
             group = groups_store.group_by_id(tx.connection, record)
             if name in self._listed.circles or group is None or group.deleted_at is not None:
@@ -183,13 +184,22 @@ class TakingOver:
             if (group.as_of or 0) > self._origin.as_of:
                 continue
             if record in missed:
-                changed += self._circles.members(tx, self._origin, group, ()) == UPDATED
+                outcomes[name] = self._circles.members(tx, self._origin, group, ())
             store.missed(tx, record)
-        return Counters(updated=changed)
+        return self._counted(tx, names.GROUP, outcomes)
 
+    # -- what is told --------------------------------------------------------------------------
 
-def _counted(outcomes: list[Outcome]) -> Counters:
-    return Counters(created=outcomes.count(CREATED), updated=outcomes.count(UPDATED))
+    def _counted(self, tx: Transaction, kind: str, outcomes: Mapping[str, Outcome]) -> Counters:
+        """By external id. The ledger has the records that changed."""
+        told = list(outcomes.values())
+        changed = [
+            store.linked(tx.connection, self._origin, kind, name)
+            for name, outcome in outcomes.items()
+            if outcome in {CREATED, UPDATED}
+        ]
+        tx.note(object_type=kind, changed=changed)
+        return Counters(created=told.count(CREATED), updated=told.count(UPDATED))
 
 
 def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:

@@ -199,7 +199,8 @@ async def test_a_user_from_start_to_end(scaikey: ScaiKey, house: House) -> None:
     assert await code(house, token) == "token_revoked"
     assert await listed(house) == []
     rows = [row["extra_data"] for row in await house.rows(action="identity_update")]
-    assert [row["for"] for row in rows if row.get("changed") == ["status"]] == [f"user:{MIRA}"] * 2
+    ended = {"object_type": "user", "object_id": "usr_1", "changed": ["status"]}
+    assert [row for row in rows if row.get("changed") == ["status"]] == [ended] * 2
 
 
 async def test_a_deleted_user_never_comes_back(scaikey: ScaiKey, house: House) -> None:

@@ -62,6 +62,29 @@ async def test_the_ledger_tells_of_start_and_end(synced: Synced, directory: Dire
     assert (read["secret_path"], read["extra_data"]["purpose"]) == (SECRET, "identity_sync")
 
 
+async def test_the_ledger_tells_which_records_changed(synced: Synced, directory: Directory) -> None:
+    """By the keys that rows of this action have, and no others."""
+    directory.users = [person("u1", MIRA), person("u2", BEN)]
+    directory.groups = [circle("g1", "night", "u1")]
+    await synced.run()
+    directory.users[0]["displayName"], directory.users[1]["active"] = "Mira Quist", False
+    before = len(await synced.house.rows(action="identity_update"))
+    await synced.run()
+    users, night = await synced.users(), (await synced.groups())["night"]["id"]
+    mira, ben = users[MIRA]["id"], users[BEN]["id"]
+    rows = [row["extra_data"] for row in await synced.house.rows(action="identity_update")]
+    made: list[list[str]] = [row["changed"] for row in rows[:before]]
+    assert sorted(map(sorted, made)) == sorted(map(sorted, [[], [mira, ben], [night], [night]]))
+    assert rows[before:] == [
+        {"object_type": "user", "changed": [ben]},
+        {"object_type": "user", "object_id": ben, "changed": ["status"]},
+        {"object_type": "user", "changed": [mira]},
+        {"object_type": "group", "changed": []},
+        {"object_type": "group", "changed": []},
+        {"object_type": "group", "changed": []},
+    ]
+
+
 async def test_one_run_at_a_time_for_a_range(synced: Synced) -> None:
     first = await synced.start()
     assert first["status"] == "running"
