@@ -28,6 +28,8 @@ from scaivault.wire.addresses import parse_range
 from scaivault.wire.names import name_fault
 from scaivault.wire.values import duration_field
 
+_LISTS_MOST: Final = 10
+
 Lists = tuple[tuple[str, ...], ...]
 
 
@@ -232,8 +234,14 @@ def _life(wanted: _Wanted, parent: Token | None, now: int) -> int:
 
 
 def narrowed(lists: Lists, further: tuple[str, ...]) -> Lists:
-    """A token's lists of globs with one more, of which a path must match one too."""
-    return lists if not further or further in lists else (*lists, further)
+    """A token's lists of globs with one more, of which a path must match one too. ``faults`` for
+    more lists than are kept: each token would be longer than the one that it was made from, and
+    every request with it slower."""
+    if not further or further in lists:
+        return lists
+    if len(lists) >= _LISTS_MOST:
+        raise invalid(allowed_paths=f"your token is bound to {_LISTS_MOST} lists of paths already")
+    return (*lists, further)
 
 
 def _within(ranges: tuple[str, ...], further: tuple[str, ...]) -> tuple[str, ...]:

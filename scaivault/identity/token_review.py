@@ -40,6 +40,7 @@ class _User(msgspec.Struct):
 
 class _Status(msgspec.Struct):
     authenticated: bool = False
+    error: str | None = None
     user: _User = msgspec.field(default_factory=_User)
     audiences: list[str] = []
 
@@ -70,9 +71,12 @@ class Reviews:
         answer = await self._asked(caller, tenant, review, token, audience)
         try:
             status = msgspec.json.decode(answer.body, type=_Reviewed).status
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):  # also text that is no UTF-8
             raise _failed("answer") from None
-        if not status.authenticated or status.user.username != token.claims.get("sub"):
+        # An error is that the token could not be checked, whatever stands beside it.
+        if not status.authenticated or status.error:
+            raise refused()
+        if status.user.username != token.claims.get("sub"):
             raise refused()
         # A server that knows nothing of audiences answers with none: it checked its own.
         if set(status.audiences).isdisjoint(audience):
@@ -120,7 +124,7 @@ class Reviews:
         """A text field of a secret. Who asks for the exchange learns nothing of the secret."""
         try:
             found = msgspec.json.decode(await self._lend(own, path, _PURPOSE))
-        except (Refusal, msgspec.DecodeError):
+        except (Refusal, ValueError):
             raise _failed("credentials") from None
         value = found.get(name) if isinstance(found, dict) else None
         if not isinstance(value, str) or not value.isascii() or not value.strip():

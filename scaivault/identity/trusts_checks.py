@@ -27,6 +27,9 @@ LONGEST: Final = 12 * HOUR
 _CLAIM_LONGEST: Final = 256
 _VALUE_LONGEST: Final = 1024
 _VALUES_MOST: Final = 100
+# A hundred keys of 2048 bits. Whoever sends a token has the sets of all trusts read that may be
+# meant, before anything is proven.
+_JWKS_LONGEST: Final = 64 * 1024
 # RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1: whoever has these can sign.
 _PRIVATE: Final = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 
@@ -138,8 +141,8 @@ def _jwks_fault(jwks: dict[str, Any] | None) -> str | None:
         length = len(json.dumps(jwks))
     except ValueError as fault:
         return str(fault)
-    if length > keys.SET_LONGEST:
-        return "the key set is too long"
+    if length > _JWKS_LONGEST:
+        return f"is longer than {_JWKS_LONGEST // 1024} KiB: give jwks_url, or the keys alone"
     if any(isinstance(jwk, dict) and not _PRIVATE.isdisjoint(jwk) for jwk in jwks["keys"]):
         return "holds a private key: give the public halves only"
     return None if usable else "has no key that can prove a token (RSA from 2048, P-256, Ed25519)"

@@ -138,6 +138,11 @@ async def test_what_the_cluster_says_is_held_against_the_token(
             "token_invalid"
         ),
         b'{"status":{"authenticated":false,"audiences":["scaivault"],%s}}' % user: "token_invalid",
+        b'{"status":{"authenticated":true,"audiences":["scaivault"],"error":"x",%s}}' % user: (
+            "token_invalid"
+        ),
+        b'{"status":{"authenticated":true,"user":{"username":"\xff"}}}': "upstream_error",
+        b'{"status":{"authenticated":true,"user":{"username":"\\ud800"}}}': "upstream_error",
         b'{"status":{}}': "token_invalid",
         b'{"status":{"authenticated":"true"}}': "upstream_error",
         b"{}": "upstream_error",

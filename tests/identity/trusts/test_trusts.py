@@ -73,6 +73,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"jwks": {"keys": [{**jwk(RSA, "k"), "d": "AQAB"}]}}, "jwks"),
     ({"jwks": {"keys": [{"kty": "oct", "kid": "k", "k": "c2VjcmV0"}]}}, "jwks"),
     ({"jwks": {"keys": [jwk(RSA, str(n)) for n in range(101)]}}, "jwks"),
+    ({"jwks": {"keys": [jwk(RSA, "k")], "x": "x" * 65536}}, "jwks"),
     ({"algorithms": []}, "algorithms"),
     ({"algorithms": ["HS256"]}, "algorithms[0]"),
     ({"algorithms": ["none"]}, "algorithms[0]"),
