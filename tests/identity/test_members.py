@@ -81,7 +81,9 @@ async def test_a_user_whom_only_an_outside_issuer_knows(house: House) -> None:
     assert answer.json["user_id"] is None
     nameless = await add(house, who, "user:Auth0|7F")
     assert (nameless.json["identity_id"], nameless.json["email"]) == ("user:Auth0|7F", None)
+    await add(house, who, "user:repo:harbor/shop")
     assert (await drop(house, who, "user:MIRA%40harbor.example")).status == 204
+    assert (await drop(house, who, "user%3Arepo%3Aharbor%2Fshop")).status == 204
     assert (await drop(house, who, "user:Auth0%7C7F")).status == 204
     assert (await members(house, who))["total"] == 0
 

@@ -127,6 +127,16 @@ async def test_all_faults_of_a_user_at_once(house: House) -> None:
     assert (answer.status, set(answer.details["fields"])) == (422, {"email", "display_name"})
 
 
+@pytest.mark.parametrize(
+    ("role", "code"),
+    [("tenant_admin", "tenant_access_denied"), ("partner_admin", "tenant_not_found")],
+)
+async def test_a_tenant_that_is_none_is_told_in_short(house: House, role: str, code: str) -> None:
+    wanted = "tnt_" + "x" * 5000
+    answer = await made(house, token=await admin(house, role), tenant_id=wanted)
+    assert (answer.code, answer.details) == (code, {"tenant_id": wanted[:64]})
+
+
 async def test_a_user_with_a_group_that_is_not_there_is_not_made(house: House) -> None:
     assert (await made(house, groups=["group:none"])).code == "identity_not_found"
     assert (await house.get(f"{USERS}/user:{MIRA}")).status == 404
