@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from scaivault.clock import DAY, HOUR, MINUTE, SECOND, instant
 from scaivault.crypto.memory import Guarded
+from scaivault.gate.gate import Act
+from scaivault.gate.transaction import Transaction
 from scaivault.identity.notices import next_notice, reached
 from scaivault.storage import migrations
 from scaivault.storage.file import open_file
@@ -240,6 +242,22 @@ async def test_those_of_somebody_whose_access_ended_are_not_told_of(house: House
             answer = await house.call("POST", f"/v1/identity/{kind}/{record}/revoke-access", {})
         assert answer.status in {200, 204}, answer.body
     house.clock.advance(DAY)
+    assert await announce(house) == 0
+
+
+@pytest.mark.parametrize("status", ["SUSPENDED", "DELETED"])
+async def test_the_state_of_the_holder_counts_even_if_nothing_was_revoked(
+    house: House, status: str
+) -> None:
+    await login(house, expires_in="8d")
+    await program(house, expires_in="8d")
+
+    def write(tx: Transaction) -> None:
+        for table in ("user", "service_account"):
+            tx.execute(f"UPDATE {table} SET status = :status", {"status": status})
+
+    house.clock.advance(DAY)
+    await house.vault.gate.change(house.vault.internal("test"), Act("identity_update"), write)
     assert await announce(house) == 0
 
 
