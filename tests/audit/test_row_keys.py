@@ -98,6 +98,14 @@ KEYS: dict[str, set[str]] = {
 }  # fmt: skip
 
 
+# Who works without being asked: ``system:<component>``.
+COMPONENTS = {
+    "rotation-scheduler", "dynamic-engines", "federation-sync", "pki-renewal", "lease-manager",
+    "webhook-delivery", "identity-sync", "expiry", "purge", "audit", "backup",
+    "identity", "rewrap", "scrub", "unseal", "dev",
+}  # fmt: skip
+
+
 async def _routes(house: House) -> None:
     """A call of every route that has no walk of its own, for good and for bad."""
     known = await prepare(house)
@@ -241,6 +249,8 @@ async def test_rows_say_nothing_but_what_is_listed(tmp_path: Path) -> None:
         for row in await ledger.everything(house):
             said[row["action"]] |= row["extra_data"].keys() - COMMON
         assert said == KEYS
+        rows = [row["identity_id"] for row in await ledger.everything(house)]
+        assert {one[7:] for one in rows if one and one.startswith("system:")} <= COMPONENTS
     finally:
         await house.close()
 
