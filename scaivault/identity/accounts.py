@@ -42,8 +42,7 @@ class Accounts:
         """A service account in the caller's tenant, or in one that his role reaches."""
         body = request.body
         principal = holder(caller)
-        if body.tenant_id is not None:
-            self._tenancy.resolve(caller, body.tenant_id)
+        self._reach.aim(caller, body.tenant_id)
         check_fields(
             {
                 "name": names.id_fault(body.name),

@@ -63,8 +63,7 @@ class Groups:
     async def create(self, caller: Caller, request: wire.NewGroup) -> wire.Group:
         """A group in the caller's tenant, or in one that his role reaches."""
         body = request.body
-        if body.tenant_id is not None:
-            self._tenancy.resolve(caller, body.tenant_id)
+        self._reach.aim(caller, body.tenant_id)
         told = body.display_name
         check_fields({"name": names.id_fault(body.name), "display_name": name_fault(told)})
         identity_id = names.made("group", body.name)

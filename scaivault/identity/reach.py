@@ -60,6 +60,12 @@ class Reach:
     def __init__(self, tenancy: Tenancy) -> None:
         self._tenancy: Final = tenancy
 
+    def aim(self, caller: Caller, tenant_id: str | None) -> None:
+        """Act upon the tenant that a body names, if it names another one than the request: its
+        refusals are those of the X-Tenant-ID header."""
+        if tenant_id not in {None, caller.tenant_id}:
+            self._tenancy.resolve(caller, tenant_id)
+
     def account(self, db: Connection, caller: Caller, wanted: str) -> Account:
         """A service account, to look at."""
         if wanted.startswith("sa:"):
@@ -101,6 +107,7 @@ class Reach:
         return user
 
     def _check_below(self, tx: Transaction, caller: Caller, who: Subject) -> None:
+        self._check_there(who.tenant_id, who.id)
         tx.concern(*self._tenancy.places(who.tenant_id))
         tx.extra["for"] = who.identity_id
         check_rank(holder(caller), who)
@@ -115,6 +122,7 @@ class Reach:
         """A service account of our own that does not rank above the caller, to give it a client
         secret or to take one."""
         account = self.account(tx.connection, caller, wanted)
+        self._check_there(account.tenant_id, account.id)
         tx.concern(*self._tenancy.places(account.tenant_id))
         tx.note(object_id=account.id)
         check_rank(holder(caller), account)
@@ -128,10 +136,16 @@ class Reach:
         return user
 
     def _check_change(self, tx: Transaction, caller: Caller, who: Subject) -> None:
+        self._check_there(who.tenant_id, who.id)
         tx.concern(*self._tenancy.places(who.tenant_id))
         tx.note(object_type=who.kind, object_id=who.id)
         check_rank(holder(caller), who)
         check_local(who.issuer)
+
+    def _check_there(self, tenant_id: str, record_id: str) -> None:
+        """Nothing changes in a deleted tenant: it comes back as it was."""
+        if self._tenancy.is_gone(tenant_id):
+            raise not_found(record_id)
 
     def group(self, db: Connection, caller: Caller, wanted: str) -> Group:
         """A group, to look at."""
@@ -146,6 +160,7 @@ class Reach:
     def group_to_change(self, tx: Transaction, caller: Caller, wanted: str) -> Group:
         """A group of our own, to change; the ledger names its tenant and the group."""
         group = self.group(tx.connection, caller, wanted)
+        self._check_there(group.tenant_id, group.id)
         tx.concern(*self._tenancy.places(group.tenant_id))
         tx.note(object_type="group", object_id=group.id)
         check_local(group.issuer)

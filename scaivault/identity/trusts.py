@@ -87,8 +87,7 @@ class Trusts:
         his role reaches."""
         body = request.body
         holder(caller, TENANT_ADMIN)
-        if body.tenant_id is not None:
-            self._tenancy.resolve(caller, body.tenant_id)
+        self._reach.aim(caller, body.tenant_id)
         self._checks.check(body)
         self._permit(caller, review_paths(body))
 

@@ -40,8 +40,7 @@ class Users:
         """A user in the caller's tenant, or in one that his role reaches. What was bound to his
         address before holds for him, and the groups that he was made a member of stay his."""
         body = request.body
-        if body.tenant_id is not None:
-            self._tenancy.resolve(caller, body.tenant_id)
+        self._reach.aim(caller, body.tenant_id)
         told = body.display_name
         check_fields({"email": names.email_fault(body.email), "display_name": name_fault(told)})
         identity_id, email = names.made_user(body.email)

@@ -6,6 +6,8 @@ from typing import Any
 
 from tests.support.house import House
 from tests.support.tenants import account
+from tests.support.users import user
+from tests.tenancy.asking import change, delete, tenant
 
 GROUPS = "/v1/identity/groups"
 ACCOUNTS = "/v1/identity/service-accounts"
@@ -88,6 +90,34 @@ async def test_nothing_is_bound_to_who_was_deleted(house: House) -> None:
         body = {"identity_type": kind, "identity_id": who}
         answer = await house.call("POST", f"/v1/policies/{readers}/bindings", body)
         assert (answer.status, answer.code) == (404, "identity_not_found")
+
+
+async def test_nothing_changes_in_a_deleted_tenant(house: House) -> None:
+    far = (await tenant(house, "far"))["id"]
+    app = await account(house, "app", ["secrets:read"], tenant_id=far)
+    mira = await user(house, "mira@harbor.example", tenant_id=far)
+    made = await house.call("POST", GROUPS, {"name": "night", "tenant_id": far})
+    night, people = made.json["id"], "/v1/identity/users"
+    before = [(await house.get(where)).json for where in (f"{ACCOUNTS}/{app}", f"{people}/{mira}")]
+    await delete(house, far)
+    calls: list[tuple[str, str, Any]] = [
+        ("PATCH", f"{ACCOUNTS}/{app}", {"display_name": "x"}),
+        ("DELETE", f"{ACCOUNTS}/{app}", None),
+        ("POST", f"{ACCOUNTS}/{app}/credentials", {}),
+        ("PUT", f"{ACCOUNTS}/{app}/roles", {"roles": ["tenant_admin"]}),
+        ("PATCH", f"{people}/{mira}", {"status": "SUSPENDED"}),
+        ("POST", f"/v1/identity/user/{mira}/revoke-access", {}),
+        ("DELETE", f"{people}/{mira}/mfa", None),
+        ("DELETE", f"{GROUPS}/{night}", None),
+        ("POST", f"{GROUPS}/{night}/members", {"identity_id": mira}),
+    ]
+    for method, where, body in calls:
+        answer = await house.call(method, where, body)
+        assert (answer.status, answer.code) == (404, "identity_not_found"), (method, where)
+    await change(house, far, {"status": "ACTIVE"})
+    after = [(await house.get(where)).json for where in (f"{ACCOUNTS}/{app}", f"{people}/{mira}")]
+    assert after == before
+    assert (await house.get(f"{GROUPS}/{night}/members")).json["total"] == 0
 
 
 async def test_a_suspension_leaves_the_bindings(house: House) -> None:
