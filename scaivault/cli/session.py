@@ -180,8 +180,8 @@ def _flag(*names: str, **settings: Any) -> Callable[[_Command], _Command]:
 
 _CLIENT_FLAGS: Final = (
     _flag("--profile", metavar="P", help="Settings of this profile; else $SCAIVAULT_PROFILE."),
-    _flag("--tenant", metavar="T", help="Act in this tenant; else $SCAIVAULT_TENANT_ID."),
-    _flag("--partner-id", metavar="P", help="Act for this partner; else $SCAIVAULT_PARTNER_ID."),
+    _flag("--tenant", metavar="ID", help="Act in this tenant; else $SCAIVAULT_TENANT_ID."),
+    _flag("--partner-id", metavar="ID", help="Act for this partner; else $SCAIVAULT_PARTNER_ID."),
 )
 _FLAGS: Final = (
     _flag("--url", metavar="URL", help="Server address, or unix:/path; else $SCAIVAULT_URL."),

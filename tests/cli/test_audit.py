@@ -50,12 +50,13 @@ LINE = f"{WHEN}\tread\tsa:job\tapp/db\t192.0.2.1\tyes\n"
 def test_filters(run: Any, server: Any) -> None:
     query = (
         "from=2031-01-01&to=2031-02-01&action=read%2Cwrite&identity_id=sa%3Ajob"
-        "&path_prefix=app%2F&success=false&limit=7"
+        "&path_prefix=app%2F&success=false&scope=vault&limit=7"
     )
     server.answer(f"GET {BASE}/logs?{query}", page(row(1, success=False)))
     flags = (
         *("--from", "2031-01-01", "--to", "2031-02-01", "--action", "read", "--action", "write"),
         *("--identity", "sa:job", "--path", "app/", "--failed", "--limit", "7"),
+        *("--scope", "vault"),
     )
     result = run("audit", "logs", *flags)
     assert (result.exit_code, result.stdout) == (0, LINE.replace("yes", "no"))

@@ -143,6 +143,15 @@ def test_faults_of_fields_are_named(run: Any, server: Any) -> None:
     assert result.stderr == "error: validation_error: ttl: must be 1h to 365d (request req_1)\n"
 
 
+def test_what_was_not_found_is_named(run: Any, server: Any) -> None:
+    more = {"identity_id": "group:crwe"}
+    server.refuse(
+        "POST /v1/system/jobs/pause", 404, "identity_not_found", "there is no such group", **more
+    )
+    told = run("operator", "jobs", "pause").stderr
+    assert told == "error: identity_not_found: there is no such group: group:crwe (request req_1)\n"
+
+
 @pytest.mark.parametrize(
     ("status", "exit_code"),
     [

@@ -17,7 +17,9 @@ _EXCHANGE = "A token of another issuer, in this file (`-`: stdin), for one of th
 
 @click.command()
 @click.option("--token", metavar="T", help="The token (`-`: stdin); asked for when left out.")
-@click.option("--client-id", metavar="I", help="A service account; its secret is asked for.")
+@click.option(
+    "--client-id", metavar="ID", help="Of a service account: sa_…; its secret is asked for."
+)
 @click.option("--client-secret-file", metavar="F", help="The secret instead (`-`: stdin).")
 @click.option("--exchange", metavar="F", help=_EXCHANGE)
 @click.option("--audience", metavar="A", help="With --exchange: for whom; scaivault.")

@@ -35,7 +35,7 @@ def partner(name: str, slug: str, region: str | None) -> None:
 @create.command()
 @click.argument("name", metavar="NAME")
 @click.option("--slug", required=True, metavar="S", help="Short name: a-z, 0-9 and -.")
-@click.option("--partner", metavar="P", help="Whose; else your own partner.")
+@click.option("--partner", metavar="ID", help="Whose; else your own partner.")
 @client_flags
 def tenant(name: str, slug: str, partner: str | None) -> None:
     """A tenant, with a key of its own."""

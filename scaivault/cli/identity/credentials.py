@@ -89,7 +89,7 @@ def _retire(current: Session, vault: Vault, account: str, yes: bool) -> None:
         raise Failure(
             "not_in_use",
             f"{newest.get('id')}, the newest, was never used: whatever works for {account} uses "
-            "an older one",
+            "an older one; let it take the new one up, or --end the new one if it got lost",
         )
     ids = [str(each.get("id")) for each in older]
     ask.agreed(f"End {', '.join(ids)} of {account}, with their tokens?", yes=yes)

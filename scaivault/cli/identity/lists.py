@@ -31,7 +31,7 @@ def partners(status: str | None, limit: int | None, every: bool) -> None:
 
 
 @click.command()
-@click.option("--partner", metavar="P", help="Only those of this partner.")
+@click.option("--partner", metavar="ID", help="Only those of this partner.")
 @status_flag
 @page_flags
 @client_flags

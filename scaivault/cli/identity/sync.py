@@ -25,7 +25,7 @@ _FIELDS: Final = (
 
 
 @click.command()
-@click.option("--partner", metavar="P", help="Only this partner's.")
+@click.option("--partner", metavar="ID", help="Only this partner's.")
 @click.option("--wait", is_flag=True, help="Until it is over; exit 1 when it failed.")
 @click.option("--history", is_flag=True, help="Runs there were, newest first.")
 @page_flags
