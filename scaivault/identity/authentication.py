@@ -57,6 +57,7 @@ class Authentication:
         # (tx, tenant_id, canonical id): what other rooms keep of an identity that is deleted.
         self.on_deleted: Callable[[Transaction, str, str], object] = lambda _tx, _tenant, _id: None
         self.used: dict[str, tuple[Principal, int]] = {}
+        gate.check_still = self.check_still
 
     async def authenticate(self, token: str, now: int) -> Principal:
         """The principal of a bearer token; a refusal of the 401 family otherwise."""
@@ -162,6 +163,20 @@ class Authentication:
         elif self.foreign.is_live(db, principal):
             return model.foreign_token(principal)
         raise Refusal("token_revoked", "this token was revoked; get a new one")
+
+    def check_still(self, db: Connection, principal: Principal) -> None:
+        """``token_revoked`` or ``forbidden`` when the token or a right of it ended since the
+        request came in. What roles the token of an outside issuer brings is its issuer's word."""
+        row = self.calling(db, principal)
+        if principal.issuer != model.LOCAL:
+            return
+        who = subjects.subject(db, principal.tenant_id, principal.identity_id)
+        if who is None or who.status != model.ACTIVE:
+            raise Refusal("token_revoked", "this token was revoked; get a new one")
+        if not (principal.roles <= {*who.roles} and principal.scopes <= who.within(row.scopes)):
+            raise Refusal(
+                "forbidden", "your rights changed meanwhile; call again", reason="rights_changed"
+            )
 
     # -- upkeep --------------------------------------------------------------------------------
 
