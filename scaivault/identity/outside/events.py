@@ -8,7 +8,7 @@ from typing import Any, Final
 from scaivault.clock import parse_instant
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import names, users_store
-from scaivault.identity.model import DELETED, SUSPENDED, User
+from scaivault.identity.model import ACTIVE, DELETED, SUSPENDED, User
 from scaivault.identity.outside import store
 from scaivault.identity.outside.circles import Circles
 from scaivault.identity.outside.facts import (
@@ -99,7 +99,8 @@ class Events:
         if verb in _UPSERTED:
             told = status_told("updated", event.data or {})
             if told != DELETED:
-                return self._upsert(tx, origin, person._replace(active=told != SUSPENDED))
+                person = person._replace(active=told != SUSPENDED)
+                return self._upsert(tx, origin, person, told == ACTIVE or verb == "activated")
             ended = DELETED
         if ended is not None:
             return self._end(tx, origin, person, ended)
@@ -112,11 +113,18 @@ class Events:
             return _worst([self._mfa(tx, origin, user, _MFA[verb]) for user in users])
         return IGNORED
 
-    def _upsert(self, tx: Transaction, origin: Origin, person: Person) -> Outcome:
+    def _upsert(self, tx: Transaction, origin: Origin, person: Person, lifts: bool) -> Outcome:
+        """``lifts``: the event says in so many words that the user is active. Others do not lift
+        a suspension of the same instant: a sender that writes whole seconds may tell of it as of
+        an update too."""
         if store.has_ended(tx.connection, origin, names.USER, person.external_id):
             return STALE
-        if not self._people.meant(tx.connection, origin, person) and not self._is_own(tx, origin):
+        users = self._people.meant(tx.connection, origin, person)
+        if not users and not self._is_own(tx, origin):
             return IGNORED
+        at_once = [one for one in users if one.status == SUSPENDED and one.as_of == origin.as_of]
+        if at_once and not lifts:
+            person = person._replace(active=None)
         return self._people.upsert(tx, origin, person)
 
     def _end(self, tx: Transaction, origin: Origin, person: Person, status: str) -> Outcome:

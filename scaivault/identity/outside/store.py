@@ -216,13 +216,13 @@ def ended_early(tx: Transaction, origin: Origin, kind: str, external_id: str) ->
 
 
 def has_ended(db: Connection, origin: Origin, kind: str, external_id: str) -> bool:
-    """Whether it ended, as far as newer news go than these."""
+    """Whether it ended, as far as news go that are not older than these."""
     row = db.execute(
         "SELECT as_of FROM outside_early WHERE issuer = :issuer AND tenant_id = :tenant"
         " AND kind = :kind AND external_id = :id",
         {"issuer": origin.issuer, "tenant": origin.tenant_id, "kind": kind, "id": external_id},
     ).fetchone()
-    return row is not None and row[0] > origin.as_of
+    return row is not None and row[0] >= origin.as_of
 
 
 # -- events ------------------------------------------------------------------------------------

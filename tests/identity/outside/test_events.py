@@ -385,6 +385,22 @@ async def test_an_end_before_the_beginning(scaikey: ScaiKey, house: House) -> No
     assert (await listed(house), await groups(house)) == ([], {})
 
 
+async def test_of_two_news_of_one_instant_the_end_counts(scaikey: ScaiKey, house: House) -> None:
+    """Senders write times in whole seconds, and an update comes with each suspension."""
+    await scaikey.user("usr_1", MIRA)
+    for kind in ("user.updated", "user.created"):
+        assert await scaikey.send("user.suspended", "usr_1") == "applied"
+        assert await scaikey.send(kind, "usr_1", email=MIRA, name="M") == "applied"
+        assert (await listed(house))[0]["status"] == "SUSPENDED", kind
+    assert await scaikey.send("user.updated", "usr_1", status="ACTIVE") == "applied"
+    assert (await listed(house))[0]["status"] == "ACTIVE"
+    await scaikey.send("user.suspended", "usr_2")
+    assert await scaikey.user("usr_2", "ada@harbor.example") == "stale"
+    assert await scaikey.send("user.suspended", "usr_1") == "applied"
+    assert await scaikey.send("user.activated", "usr_1") == "applied"
+    assert [(one["email"], one["status"]) for one in await listed(house)] == [(MIRA, "ACTIVE")]
+
+
 async def test_news_from_the_future_are_of_now(scaikey: ScaiKey, house: House) -> None:
     await scaikey.user("usr_1", MIRA)
     assert await scaikey.send("user.updated", "usr_1", at=10 * 365 * 86400) == "applied"
