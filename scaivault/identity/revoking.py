@@ -48,9 +48,8 @@ class Revoking:
             tx.note(**counters)
             if request.body.reason is not None:
                 tx.note(reason=request.body.reason)
-            return wire.AccessRevoked(
-                identity_id=who.identity_id, revoked_before=instant(tx.now), **counters
-            )
+            until = instant(subjects.ended_by(tx, who))
+            return wire.AccessRevoked(identity_id=who.identity_id, revoked_before=until, **counters)
 
         return await self.gate.change(caller, Act("access_revoke"), revoke)
 
@@ -88,7 +87,7 @@ class Revoking:
 
     def _end(self, tx: Transaction, after: S) -> S:
         subjects.check_last(tx, after)
-        after = after._replace(revoked_before=tx.now)
+        after = after._replace(revoked_before=subjects.ended_by(tx, after))
         subjects.put(tx, after)
         self.end_access(tx, after)
         return after

@@ -121,7 +121,7 @@ class People:
             # changed hands in between, what the last owner still holds must not gain anything.
             if user.external_id is not None:
                 subjects.end_access(tx, user)
-                user = user._replace(revoked_before=tx.now)
+                user = user._replace(revoked_before=subjects.ended_by(tx, user))
                 users_store.put_user(tx, user)
         called = store.users_called(db, origin, person.external_id)
         if user is None and len(called) == 1:
@@ -198,7 +198,8 @@ class People:
         _tell(tx, user, "status")
 
     def _end_all_but_status(self, tx: Transaction, user: User) -> None:
-        users_store.put_user(tx, user._replace(revoked_before=tx.now))
+        until = subjects.ended_by(tx, user)
+        users_store.put_user(tx, user._replace(revoked_before=until))
         self._revoking.end_access(tx, user)
 
     def password_changed(self, tx: Transaction, user: User, at: int) -> None:
