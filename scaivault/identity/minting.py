@@ -209,6 +209,7 @@ class Minting:
             who = subjects.subject(tx.connection, principal.tenant_id, principal.identity_id)
         else:
             who = self._reach.user(tx.connection, caller, reference)
+            self._reach.check_there(who.tenant_id, who.id)
         if who is None or who.status != model.ACTIVE:
             raise Refusal(
                 "invalid_state",

@@ -107,7 +107,7 @@ class Reach:
         return user
 
     def _check_below(self, tx: Transaction, caller: Caller, who: Subject) -> None:
-        self._check_there(who.tenant_id, who.id)
+        self.check_there(who.tenant_id, who.id)
         tx.concern(*self._tenancy.places(who.tenant_id))
         tx.extra["for"] = who.identity_id
         check_rank(holder(caller), who)
@@ -122,7 +122,7 @@ class Reach:
         """A service account of our own that does not rank above the caller, to give it a client
         secret or to take one."""
         account = self.account(tx.connection, caller, wanted)
-        self._check_there(account.tenant_id, account.id)
+        self.check_there(account.tenant_id, account.id)
         tx.concern(*self._tenancy.places(account.tenant_id))
         tx.note(object_id=account.id)
         check_rank(holder(caller), account)
@@ -136,14 +136,14 @@ class Reach:
         return user
 
     def _check_change(self, tx: Transaction, caller: Caller, who: Subject) -> None:
-        self._check_there(who.tenant_id, who.id)
+        self.check_there(who.tenant_id, who.id)
         tx.concern(*self._tenancy.places(who.tenant_id))
         tx.note(object_type=who.kind, object_id=who.id)
         check_rank(holder(caller), who)
         check_local(who.issuer)
 
-    def _check_there(self, tenant_id: str, record_id: str) -> None:
-        """Nothing changes in a deleted tenant: it comes back as it was."""
+    def check_there(self, tenant_id: str, record_id: str) -> None:
+        """Nothing changes in a deleted tenant: it comes back as it was. ``identity_not_found``."""
         if self._tenancy.is_gone(tenant_id):
             raise not_found(record_id)
 
@@ -160,7 +160,7 @@ class Reach:
     def group_to_change(self, tx: Transaction, caller: Caller, wanted: str) -> Group:
         """A group of our own, to change; the ledger names its tenant and the group."""
         group = self.group(tx.connection, caller, wanted)
-        self._check_there(group.tenant_id, group.id)
+        self.check_there(group.tenant_id, group.id)
         tx.concern(*self._tenancy.places(group.tenant_id))
         tx.note(object_type="group", object_id=group.id)
         check_local(group.issuer)

@@ -154,6 +154,8 @@ class Trusts:
     def _to_change(self, tx: Transaction, caller: Caller, trust_id: str) -> Trust:
         """A trust whose account does not rank above the caller."""
         trust = self._found(tx.connection, caller, trust_id)
+        if self._tenancy.is_gone(trust.tenant_id):
+            raise _not_found(trust_id)
         tx.concern(*self._tenancy.places(trust.tenant_id))
         tx.note(trust_id=trust.id)
         account = subjects.subject(tx.connection, trust.tenant_id, trust.identity_id)

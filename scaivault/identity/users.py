@@ -31,7 +31,6 @@ class Users:
     ) -> None:
         self.gate: Final = gate
         self._authentication: Final = authentication
-        self._tenancy: Final = tenancy
         self._revoking: Final = revoking
         self._reach: Final = Reach(tenancy)
         self._looking: Final = Looking(gate, tenancy)

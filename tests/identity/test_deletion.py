@@ -110,6 +110,7 @@ async def test_nothing_changes_in_a_deleted_tenant(house: House) -> None:
         ("DELETE", f"{people}/{mira}/mfa", None),
         ("DELETE", f"{GROUPS}/{night}", None),
         ("POST", f"{GROUPS}/{night}/members", {"identity_id": mira}),
+        ("POST", "/v1/auth/tokens", {"name": "x", "scopes": ["admin"], "identity_id": mira}),
     ]
     for method, where, body in calls:
         answer = await house.call(method, where, body)

@@ -12,6 +12,7 @@ from tests.support.house import House
 from tests.support.issuing import RSA, Provider, jwk
 from tests.support.tenants import found_partner, found_tenant
 from tests.support.trusting import TRUSTS, build, code, patch, runner, sent, trust
+from tests.tenancy.asking import delete, tenant
 
 
 async def test_what_is_made_is_shown(house: House, provider: Provider) -> None:
@@ -282,6 +283,18 @@ async def test_each_tenant_has_its_own(house: House, provider: Provider, trusted
     far = (await found_tenant(house, "far", stranger.id)).id
     partner = await house.client("partner", ["admin"], ["partner_admin"], tenant=far)
     assert (await house.get(f"{TRUSTS}/{trusted}", token=partner)).code == "trust_not_found"
+
+
+async def test_those_of_a_deleted_tenant_stay_as_they_are(house: House, provider: Provider) -> None:
+    second = (await tenant(house, "second"))["id"]
+    await runner(house, tenant_id=second)
+    where = f"{TRUSTS}/{await trust(house, provider, tenant_id=second)}"
+    before = (await house.get(where)).json
+    await delete(house, second)
+    for method, body in (("PATCH", {"is_active": False}), ("DELETE", None)):
+        answer = await house.call(method, where, body)
+        assert (answer.status, answer.code) == (404, "trust_not_found"), method
+    assert (await house.get(where)).json == before
 
 
 async def test_unknown_ones(house: House, provider: Provider) -> None:
