@@ -66,7 +66,7 @@ class Sync:
         partner = partner_id(told)
         is_own = principal.partner_id == partner
         if partner not in self._tenancy.partners or not (is_own or SUPER_ADMIN in principal.roles):
-            raise Refusal("partner_not_found", "there is no such partner", partner_id=told[:64])
+            raise Refusal("partner_not_found", "there is no such partner", id=told[:64])
         if not principal.roles & {PARTNER_ADMIN, SUPER_ADMIN}:
             raise Refusal(
                 "forbidden",

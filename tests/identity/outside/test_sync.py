@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -395,6 +396,9 @@ async def test_who_may_begin_which_run(synced: Synced) -> None:
     ):
         answer = await house.call("POST", where, token=token, query=query)
         assert answer.code == told, (query, answer.body)
+        named = {"partner_not_found": ("id", "ptn_x"), "tenant_not_found": ("tenant_id", ANY)}
+        if told in named:
+            assert answer.details == dict([named[told]])
     answer = await house.call("POST", where, query={"x": "1"})
     assert answer.status == 422
     seen = await house.get("/v1/identity/sync/history", token=plain)
