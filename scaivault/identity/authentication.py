@@ -83,6 +83,13 @@ class Authentication:
             raise Refusal("token_expired", "this token is over; get a new one")
         return principal
 
+    def last_used(self, token: Token) -> int | None:
+        """When a token was last used, to the minute; its row may not say so yet."""
+        known = self.used.get(token.id)
+        if known is None:
+            return token.last_used_at
+        return max(token.last_used_at or 0, known[1] // MINUTE * MINUTE)
+
     def forget(self) -> None:
         """Something about an identity changed: look everybody up again."""
         self._changes += 1

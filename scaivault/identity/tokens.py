@@ -102,7 +102,7 @@ class Tokens:
         async def look() -> tokens.TokenPage:
             found = await self.gate.ask(question)
             page = self._pages.cut(caller, place, found, lambda row: [row.created_at, row.id])
-            shown = [model.token_info(row, caller.now) for row in page.items]
+            shown = [self._shown(row, caller.now) for row in page.items]
             return tokens.TokenPage(shown, page.cursor, page.has_more)
 
         return await self.gate.read(caller, Act("auth_read"), look)
@@ -148,9 +148,13 @@ class Tokens:
             row = await self.gate.ask(lambda db: self._reachable(db, caller, request.id))
             self._tenancy.concern(caller, row.tenant_id)
             act.extra["token_id"] = row.id
-            return model.token_info(row, caller.now)
+            return self._shown(row, caller.now)
 
         return await self.gate.read(caller, act, look)
+
+    def _shown(self, row: Token, now: int) -> wire.TokenInfo:
+        used = self._authentication.last_used(row)
+        return model.token_info(row._replace(last_used_at=used), now)
 
     async def revoke(self, caller: Caller, request: wire.TokenId) -> None:
         """End a token; it works no more from the next request on. Repeatable."""

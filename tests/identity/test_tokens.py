@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scaivault.clock import DAY, HOUR, MINUTE, SECOND
+from scaivault.clock import DAY, HOUR, MINUTE, SECOND, instant
 from scaivault.crypto import codes
 from tests.support.house import Answer, House
 from tests.support.tenants import found_partner, found_tenant
@@ -85,6 +85,24 @@ async def test_a_token_looked_at(house: House) -> None:
     await house.run_jobs()
     seen = (await house.get("/v1/auth/tokens/self")).json["last_used_at"]
     assert seen.endswith(":00.000000Z")
+
+
+async def test_when_a_token_was_last_used_is_told_at_once(house: House) -> None:
+    token = await house.client("app", ["secrets:read"])
+    (made,) = (await house.get("/v1/auth/tokens?identity_id=sa:app")).json["tokens"]
+    where = f"/v1/auth/tokens/{made['id']}"
+    assert made["last_used_at"] is None
+    minute = house.clock.now() // MINUTE * MINUTE
+    house.clock.advance(59 * SECOND)
+    await whoami(house, token)
+    assert (await house.get(where)).json["last_used_at"] == instant(minute)
+    (listed,) = (await house.get("/v1/auth/tokens?identity_id=sa:app")).json["tokens"]
+    assert listed["last_used_at"] == instant(minute)
+    await house.vault.flush()  # the row says so now, and the next use is later
+    assert (await house.get(where)).json["last_used_at"] == instant(minute)
+    house.clock.advance(MINUTE)
+    await whoami(house, token)
+    assert (await house.get(where)).json["last_used_at"] == instant(minute + MINUTE)
 
 
 async def test_a_token_revoked_works_no_more(house: House) -> None:
