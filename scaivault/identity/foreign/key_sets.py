@@ -145,10 +145,14 @@ class KeySets:
         held = self._held.get(source)
         if held is None:
             if len(self._held) >= _SOURCES_MOST:
-                oldest = min(self._held, key=lambda one: self._held[one].asked)
-                del self._held[oldest]
+                del self._held[self._least()]
             held = self._held[source] = _Held()
         return held
+
+    def _least(self) -> Source:
+        """The one to forget: a tenant that names very many pushes out no issuer of the operator's,
+        whose keys are to last while it is away."""
+        return min(self._held, key=lambda one: (not one.guarded, self._held[one].asked))
 
     async def _again(self, source: Source, held: _Held) -> bool:
         async with held.lock:

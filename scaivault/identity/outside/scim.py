@@ -23,6 +23,7 @@ _STEP_SECONDS: Final = 10.0
 _PAGE: Final = 200
 _ANSWER_MOST: Final = 8 * 1024 * 1024
 RESOURCES_MOST: Final = 100_000
+_BYTES_MOST: Final = 256 * 1024 * 1024  # of all users, or groups: they are held together
 _ID_LONGEST: Final = 256
 # The operator vouches for the directories that he configures, wherever they are.
 _ANYWHERE: Final = Guard(Allowance((parse_range("0.0.0.0/0"), parse_range("::/0"))))
@@ -80,12 +81,16 @@ async def fetch(issuer: Issuer, credentials: str) -> tuple[list[Resource], list[
 async def _all(http: httpx.AsyncClient, url: str, headers: Mapping[str, str]) -> list[Resource]:
     """Every resource once (RFC 7644 section 3.4.2.4)."""
     found: dict[str, Resource] = {}
-    start = 1
+    start, length = 1, 0
     while True:
         request = http.build_request(
             "GET", url, params={"startIndex": start, "count": _PAGE}, headers=dict(headers)
         )
-        total, page = _page(await _answered(http, request))
+        answer = await _answered(http, request)
+        length += len(answer.body)
+        if length > _BYTES_MOST:
+            raise SyncFailed("too_large", "the directory's pages are longer than 256 MiB in all")
+        total, page = _page(answer)
         known = len(found)
         found.update((_id(resource), resource) for resource in page)
         if len(found) > RESOURCES_MOST:

@@ -247,3 +247,20 @@ async def test_what_nobody_asks_for_is_forgotten(sets: KeySets, provider: Provid
     clock.advance(24 * 60 * MINUTE)
     assert await sets.refresh() == 0
     assert len(provider.calls) == 2
+
+
+async def test_what_tenants_name_pushes_out_no_issuer_of_the_operators(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_sets, "_SOURCES_MOST", 4)
+    sets = KeySets(provider.clock, Guard(Allowance(key_sets._ANYWHERE.networks)), 10 * MINUTE)
+    own, theirs = Source(provider.url), Source(provider.url, provider.url + KEYS, guarded=True)
+    assert await found(sets, own) == "key"
+    assert await found(sets, theirs) == "key"
+    for number in range(8):
+        provider.clock.advance(SECOND)
+        other = theirs._replace(jwks_url=f"{provider.url}/{number}")
+        assert await found(sets, other) == "no key set of this issuer is known"
+    await provider.stop()
+    assert await found(sets, own) == "key"
+    assert await found(sets, theirs) == "no key set of this issuer is known"

@@ -107,6 +107,18 @@ async def test_a_gigantic_page(
     assert (await synced.run())["error"]["code"] == "too_large"
 
 
+async def test_gigantic_pages_in_all(
+    synced: Synced, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few entries on each of very many long pages would fill the memory."""
+    directory.page = 1
+    directory.users = [person(f"u{n}", f"u{n}@harbor.example") for n in range(10)]
+    assert (await synced.run())["status"] == "completed"
+    monkeypatch.setattr(scim, "_BYTES_MOST", 1000)
+    assert (await synced.run())["error"]["code"] == "too_large"
+    assert "/Users?startIndex=" in directory.calls[-1]
+
+
 async def test_a_directory_that_hangs(
     synced: Synced, directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
