@@ -104,7 +104,10 @@ _PART: Final = re.compile(r"\{(\w+)\*?\}")
 _HEADERS: Final = {
     "if_match": ("If-Match", "The version that must be the current one, quoted; or `*`."),
     "if_none_match": ("If-None-Match", "`*`: there must be no such secret yet."),
-    "x_scaikey_signature": ("X-ScaiKey-Signature", "`t=<unix>,v1=<hex>` over the body."),
+    "x_scaikey_signature": (
+        "X-ScaiKey-Signature",
+        "`t=<unix>,v1=<hex>`: HMAC-SHA256 of `<t>.<body>`.",
+    ),
 }
 
 

@@ -58,7 +58,9 @@ class Accounts:
             tenant = caller.tenant
             if store.account_by_identity(tx.connection, tenant, identity_id) is not None:
                 raise Refusal(
-                    "already_exists", "a service account has this name already", field="name"
+                    "already_exists",
+                    "a service account has, or had, this name; it is given once",
+                    field="name",
                 )
             account = Account(
                 tenant, random_id("sa_"), identity_id, display_name,

@@ -72,7 +72,11 @@ class Groups:
         def create(tx: Transaction) -> wire.Group:
             tenant = caller.tenant
             if groups_store.group_by_identity(tx.connection, tenant, identity_id) is not None:
-                raise Refusal("already_exists", "a group has this name already", field="name")
+                raise Refusal(
+                    "already_exists",
+                    "a group has, or had, this name; it is given once",
+                    field="name",
+                )
             group = Group(tenant, random_id("grp_"), identity_id, display_name, None, tx.now)
             if body.parent_id is not None:
                 group = _moved(tx.connection, group, body.parent_id)

@@ -94,7 +94,7 @@ class Mfa:
             found = _fitting(tx, user, request.body.code)
             if found is None:
                 store.put_wrong(tx, user, [*wrong, tx.now])
-                return _rejected(tx)
+                return _rejected(tx, enrolled=bool(store.factors(tx.connection, user)))
             self._take(tx, user, *found)
             tokens_store.verified(tx, token.id)
             tx.then(self._authentication.forget)
@@ -184,7 +184,8 @@ def _recent(wrong: list[int], now: int) -> list[int]:
     if len(recent) >= _GUESSES:
         free = recent[-_GUESSES] + _WITHIN
         wait = -(-(free - now) // SECOND)
-        raise RateLimited(_CATEGORY, Allowance(_GUESSES, 0, -(-free // SECOND)), wait)
+        allowance = Allowance(_GUESSES, 0, -(-free // SECOND))
+        raise RateLimited(_CATEGORY, allowance, wait, "wrong codes")
     return recent
 
 
@@ -202,11 +203,12 @@ def _fitting(tx: Transaction, user: User, code: str) -> tuple[Totp, int] | None:
     return None
 
 
-def _rejected(tx: Transaction) -> Refusal:
+def _rejected(tx: Transaction, *, enrolled: bool) -> Refusal:
     """Not raised in the change: that would take back what it wrote down."""
+    wrong = "this code is not the authenticator's present one, or it was used; wait for the next"
     refused = Refusal(
         "mfa_required",
-        "this code is not the authenticator's present one, or it was used; wait for the next",
+        wrong if enrolled else "there is no second factor yet: enrol one first",
         reason="code_rejected",
     )
     tx.fail(refused.code)

@@ -26,7 +26,7 @@ from scaivault.tenancy import Tenancy
 from scaivault.wire import tokens as wire
 from scaivault.wire.addresses import parse_range
 from scaivault.wire.names import name_fault
-from scaivault.wire.values import duration_field
+from scaivault.wire.values import duration_field, duration_text
 
 _LISTS_MOST: Final = 10
 
@@ -168,7 +168,8 @@ class Minting:
         if ttl <= 0:
             found[field] = "must be later than now"
         elif ttl > self._settings.pat_max_ttl * SECOND:
-            found[field] = "is longer than identity.pat_max_ttl"
+            most = duration_text(self._settings.pat_max_ttl)
+            found[field] = f"is longer than identity.pat_max_ttl: {most}"
         return ttl, expires_at
 
     async def _check_may(self, caller: Caller, principal: Principal, reference: str | None) -> None:

@@ -168,13 +168,19 @@ def sent(body: Struct) -> list[str]:
 def check_scopes(scopes: list[str], holder: Principal) -> tuple[str, ...]:
     """Known words, each once, none beyond what ``holder`` has."""
     check_fields({"scopes": scopes_fault(scopes)})
-    if "admin" not in holder.scopes and not holder.scopes.issuperset(scopes):
+    check_held(scopes, holder)
+    return tuple(sorted(set(scopes)))
+
+
+def check_held(scopes: Iterable[str], holder: Principal) -> None:
+    """``forbidden`` unless ``holder`` has all of these known words."""
+    missing = () if "admin" in holder.scopes else sorted(set(scopes) - holder.scopes)
+    if missing:
         raise Refusal(
             "forbidden",
-            "you cannot hand on a scope that your own token does not hold",
+            "you cannot hand on a scope that your own token does not hold: " + " ".join(missing),
             reason="scope_not_held",
         )
-    return tuple(sorted(set(scopes)))
 
 
 def scopes_fault(scopes: list[str]) -> str | None:

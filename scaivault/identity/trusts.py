@@ -19,7 +19,7 @@ from scaivault.identity import subjects, tokens_store
 from scaivault.identity import trusts_store as store
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.foreign.key_sets import Source
-from scaivault.identity.model import ACTIVE, Account, Subject
+from scaivault.identity.model import ACTIVE, Account, Subject, check_held
 from scaivault.identity.reach import Reach, check_rank, holder
 from scaivault.identity.trusts_checks import Checks, patched, review_paths
 from scaivault.identity.trusts_model import Review, Trust, info
@@ -230,12 +230,7 @@ def _check_scopes(principal: Principal, account: Account, body: wire.TrustBody) 
     scopes = frozenset(body.max_scopes)
     if account.within(scopes) != scopes:
         raise faults({"max_scopes": "must be within the scopes of the service account"})
-    if "admin" not in principal.scopes and not principal.scopes >= scopes:
-        raise Refusal(
-            "forbidden",
-            "you cannot hand on a scope that your own token does not hold",
-            reason="scope_not_held",
-        )
+    check_held(scopes, principal)
 
 
 def _made(body: wire.TrustBody, account: Account, trust_id: str, now: int) -> Trust:

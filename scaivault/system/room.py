@@ -49,7 +49,7 @@ from scaivault.system.opening import (
 from scaivault.system.root_key import RootKey
 from scaivault.system.slots import Slots, credential
 from scaivault.wire import system as wire
-from scaivault.wire.values import duration_field, parse_duration
+from scaivault.wire.values import duration_field, duration_text, parse_duration
 
 if TYPE_CHECKING:  # the vault stands above this room; it is handed in
     from scaivault.vault import Vault
@@ -233,7 +233,8 @@ class System:
             return min(parse_duration(usual), longest) * SECOND
         seconds = duration_field(field, text)
         if seconds > longest:
-            raise invalid(**{field: "is longer than identity.pat_max_ttl"})
+            most = duration_text(longest)
+            raise invalid(**{field: f"is longer than identity.pat_max_ttl: {most}"})
         return seconds * SECOND
 
     # -- unseal --------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ class Enrolled(Struct, kw_only=True):
 class CodeBody(Struct, forbid_unknown_fields=True, frozen=True):
     """What the authenticator shows."""
 
-    code: Annotated[str, Meta(pattern=r"^[0-9]{6}\Z")]
+    code: Annotated[str, Meta(pattern=r"^[0-9]{6}\Z", description="six digits")]
 
 
 class VerifyCode(Struct, frozen=True):

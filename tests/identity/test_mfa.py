@@ -182,6 +182,20 @@ async def test_a_clock_that_goes_back_brings_no_code_back(house: House) -> None:
     assert rejected(await verify(house, text, overheard))
 
 
+async def test_a_refused_code_says_what_helps(house: House) -> None:
+    text = await login(house)
+    answer = await verify(house, text, "000000")
+    assert rejected(answer)
+    assert answer.json["error"]["message"] == "there is no second factor yet: enrol one first"
+    secret = await enrol(house, text)
+    answer = await verify(house, text, wrong(house, secret))
+    assert rejected(answer)
+    assert "authenticator" in answer.json["error"]["message"]
+    for form in ("12345", "abcdef"):
+        answer = await verify(house, text, form)
+        assert answer.details == {"fields": {"code": "must be six digits"}}
+
+
 async def test_a_key_replays_the_answer_and_not_the_code(house: House) -> None:
     text = await login(house)
     secret = await enrol(house, text)
@@ -214,6 +228,7 @@ async def test_five_wrong_codes_in_a_quarter_of_an_hour(house: House) -> None:
         answer = await verify(house, token, right)
         assert (answer.status, answer.code) == (429, "rate_limited")
         assert answer.details == {"category": "auth_tokens", "limit": 5, "retry_after": 660}
+        assert answer.json["error"]["message"] == "too many wrong codes; retry in 660 s"
         assert answer.headers["retry-after"] == "660"
     await house.crash()
     await house.unseal()

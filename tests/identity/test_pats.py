@@ -111,6 +111,8 @@ async def test_how_long_it_lives(house: House) -> None:
     ):
         answer = await mint(house, identity_id=MIRA, **refused)
         assert (answer.status, list(answer.details["fields"])) == (422, [field]), refused
+    answer = await mint(house, identity_id=MIRA, expires_in="366d")
+    assert answer.details["fields"] == {"expires_in": "is longer than identity.pat_max_ttl: 365d"}
     answer = await mint(house, identity_id=MIRA, expires_in="1 day")
     assert (answer.status, answer.code) == (400, "invalid_duration")
 
@@ -198,6 +200,7 @@ async def test_scopes_beyond_ones_own(house: House) -> None:
         answer = await mint(house, text, scopes=scopes)
         assert (answer.status, answer.code) == (403, "forbidden")
         assert answer.details == {"reason": "scope_not_held"}
+        assert answer.json["error"]["message"].endswith(f"does not hold: {scopes[-1]}")
     (row, *_) = await house.rows(action="token_create", success=False)
     assert row["extra_data"]["error_code"] == "forbidden"
     assert (await mint(house, text, scopes=["secrets:read"])).status == 201
