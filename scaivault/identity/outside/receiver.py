@@ -99,13 +99,12 @@ def _event(body: bytes) -> wire.ScaiKeyEvent:
         event = decode(compact, wire.ScaiKeyEvent)
         parse_instant(event.timestamp)
     except Refusal as refusal:
-        raise _no_event(refusal.details.get("fields")) from None
+        raise _no_event(refusal.message) from None
     except ValueError as error:
-        raise _no_event({"timestamp": str(error)}) from None
+        raise _no_event(f"timestamp: {error}") from None
     return event
 
 
-def _no_event(fields: object) -> Refusal:
-    return Refusal(
-        "invalid_request", "the body is no event of ScaiKey", reason="envelope", fields=fields or {}
-    )
+def _no_event(why: str) -> Refusal:
+    message = f"the body is no event of ScaiKey: {why}"
+    return Refusal("invalid_request", message, reason="envelope")
