@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -30,6 +31,13 @@ _VALUES_MOST: Final = 100
 # A hundred keys of 2048 bits. Whoever sends a token has the sets of all trusts read that may be
 # meant, before anything is proven.
 _JWKS_LONGEST: Final = 64 * 1024
+# How subjects of shared issuers begin, whoever they are of.
+_KINDS: Final = (
+    "repo:", "repository:", "repository_owner:",
+    "project_path:", "project_id:", "namespace_path:", "namespace_id:",
+    "arn:aws:iam::", "arn:aws:sts::",
+)  # fmt: skip
+_WILDCARD: Final = re.compile(r"[*?]")
 # RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1: whoever has these can sign.
 _PRIVATE: Final = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 
@@ -100,13 +108,23 @@ def patched(trust: model.Trust, patch: wire.TrustPatch) -> wire.TrustBody:
 
 
 def _subject_fault(body: wire.TrustBody) -> str | None:
+    shared = model.is_shared(body.issuer)
     if not names_nobody(body.subject):
+        if shared and _leaves_owner_open(body.subject) and not body.claims_equal:
+            return "must say whose it is ahead of the first wildcard, or claims_equal must"
         return None
-    if model.is_shared(body.issuer):
+    if shared:
         return "must name a subject: everybody can get tokens of this issuer"
     if not body.claims_equal:
         return "must name a subject, or claims_equal must say whose tokens are meant"
     return None
+
+
+def _leaves_owner_open(subject: str) -> bool:
+    """Whether a pattern fits subjects of people whom it does not name: ``repo:*``,
+    ``repo:*/shop:*``. Anybody can call a repository ``shop``."""
+    head, *rest = _WILDCARD.split(subject, maxsplit=1)
+    return bool(rest) and any(kind.startswith(head) for kind in _KINDS)
 
 
 def _scopes_fault(scopes: list[str]) -> str | None:

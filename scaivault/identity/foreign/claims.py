@@ -85,7 +85,7 @@ def words(claims: Claims, name: str | None, *, blank: bool = True) -> list[str]:
     """A list of texts, or one text: with ``blank`` its words (RFC 8693 section 4.2)."""
     value = claims.get(name) if name is not None else None
     if isinstance(value, str):
-        return value.split() if blank else [value]
+        return value.split(" ") if blank else [value]
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 

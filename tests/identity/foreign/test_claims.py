@@ -222,6 +222,7 @@ async def test_scopes_are_known_words_or_the_default(opened: Open, provider: Pro
     house = await opened(default_scopes=["secrets:list", "no:such"])
     wanted: dict[Any, list[str]] = {
         "secrets:read openid x:y": ["secrets:read"],
+        "secrets:read x\u00a0admin x\tadmin": ["secrets:read"],  # RFC 6749 section 3.3
         "openid profile": ["secrets:list"],
         "SECRETS:READ": ["secrets:list"],
         "": ["secrets:list"],

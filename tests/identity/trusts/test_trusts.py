@@ -149,6 +149,38 @@ async def test_all_of_a_public_issuer_is_never_trusted(
     assert named.status == 201
 
 
+@pytest.mark.parametrize(
+    ("issuer", "subjects"),
+    [
+        (
+            "https://token.actions.githubusercontent.com",
+            ("repo:*", "repo:*/*:*", "rep*", "?epo:harbor/*", "*:ref:refs/heads/main",
+             "repo:*/shop:*", "repository_owner:?*"),
+        ),
+        ("https://gitlab.com", ("project_path:*", "project_path:*:ref_type:branch:ref:main")),
+        ("https://sts.amazonaws.com", ("arn:aws:iam::*:role/deploy", "arn:*")),
+    ],
+)  # fmt: skip
+async def test_an_owner_left_open_is_anybody(
+    house: House, provider: Provider, issuer: str, subjects: tuple[str, ...]
+) -> None:
+    """Whoever likes has a repository of that name there, or a role."""
+    await runner(house)
+    for number, subject in enumerate(subjects):
+        fields = {"name": f"t{number}", "issuer": issuer, "subject": subject}
+        refused = await sent(house, provider, **fields)
+        assert refused.status == 422, subject
+        assert list(refused.details["fields"]) == ["subject"]
+        named = await sent(house, provider, **fields, claims_equal={"owner": "harbor"})
+        assert named.status == 201, subject
+        where = named.json["id"]
+        assert (await patch(house, where, claims_equal=None)).status == 422
+        own = await sent(
+            house, provider, **{**fields, "name": f"o{number}", "issuer": provider.url}
+        )
+        assert own.status == 201, subject
+
+
 async def test_anybody_of_an_own_issuer_with_claims(house: House, provider: Provider) -> None:
     await runner(house)
     await trust(house, provider, subject="*", claims_equal={"repository": "harbor/shop"})
