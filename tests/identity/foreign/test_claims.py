@@ -138,6 +138,19 @@ async def test_a_name_with_a_placeholder_is_one_for_each_tenant(
     assert len(provider.calls) == asked
 
 
+async def test_a_claim_means_what_its_own_issuer_says(opened: Open, provider: Provider) -> None:
+    """What one issuer would never write where it has the tenant, the next one may."""
+    root = provider.url
+    second = {"name": "second", "issuer": root + "/{tenant_id}", "claims": {"tenant": "org"}}
+    house = await opened(second, issuer=root + "/first/{tenant_id}")
+    iss = f"{root}/{provider.tenant}"
+    where = f"/{provider.tenant}/.well-known/openid-configuration"
+    provider.answer(where, {"issuer": iss, "jwks_uri": root + "/keys"})
+    for other in (None, {"id": 7}, ""):
+        token = provider.token(iss=iss, org=provider.tenant, tenant_id=other)
+        assert await code(house, token) == "ok"
+
+
 # -- identity ----------------------------------------------------------------------------------
 
 
