@@ -312,6 +312,11 @@ def test_what_cannot_be_meant_is_not_sent(run: Any, server: Any, words: list[str
     assert (result.exit_code, result.stdout, server.requests) == (5, "", [])
 
 
+def test_what_a_trust_lacks_is_told_by_its_flags(run: Any, server: Any) -> None:
+    told = run("identity", "trust", "create", "ci", "--issuer", "https://ci.example").stderr
+    assert told == "error: usage: a trust needs --subject, --identity, --scope, or --file\n"
+
+
 # -- sync ---------------------------------------------------------------------------------------
 
 STARTED = {

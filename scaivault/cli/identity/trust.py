@@ -18,7 +18,9 @@ from scaivault.cli.values import json_object
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_NEEDED = ("issuer", "subject", "identity", "max_scopes")
+_NEEDED = {
+    "issuer": "--issuer", "subject": "--subject", "identity": "--identity", "max_scopes": "--scope",
+}  # fmt: skip
 _HEADER = ("ID", "NAME", "ISSUER", "SUBJECT", "IDENTITY", "ACTIVE")
 _FIELDS = ("id", "name", "issuer", "subject", "identity", "is_active")
 _FLAGS = (
@@ -81,10 +83,10 @@ def create(name: str, file: str | None, **flags: Any) -> None:
     'repo:acme/shop:ref:refs/heads/main' --identity sa:deploy --scope secrets:read
     """
     fields = _fields(file, flags)
-    missing = [field for field in _NEEDED if field not in fields]
+    missing = [flag for field, flag in _NEEDED.items() if field not in fields]
     if missing or "name" in fields:
         raise usage(
-            f"a trust needs {', '.join(missing)}; see --help" if missing else "NAME says its name"
+            f"a trust needs {', '.join(missing)}, or --file" if missing else "NAME says its name"
         )
     current = session()
     vault = current.vault()
