@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from scaivault.clock import Clock
-from scaivault.errors import Refusal
+from scaivault.errors import Refusal, without_tokens
 from scaivault.gate.caller import Caller
 from scaivault.http.request import Request
 from scaivault.ids import timed_id
@@ -44,7 +44,7 @@ class Identify:
         )
         theirs = request.lone(b"x-request-id")
         if theirs is not None and _CLIENT_ID.match(theirs):
-            caller.notes["client_request_id"] = theirs.decode()
+            caller.notes["client_request_id"] = without_tokens(theirs.decode())
         return caller
 
     def is_local(self, request: Request) -> bool:
@@ -118,5 +118,5 @@ def _canonical(address: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _agent(raw: bytes) -> str | None:
-    text = raw[:_AGENT_LONGEST].decode("utf-8", "replace")
+    text = without_tokens(raw[:_AGENT_LONGEST].decode("utf-8", "replace"))
     return "".join(c if c.isprintable() else " " for c in text)[:_AGENT_LONGEST] or None
