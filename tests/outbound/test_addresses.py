@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import httpx
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from scaivault.outbound import AddressRefused, Allowance, Guard, client, parse_target
 from scaivault.outbound.addresses import effective
+from scaivault.outbound.guard import Unresolved
 from scaivault.outbound.targets import Target
 from scaivault.wire.addresses import Address, parse_range
 
@@ -137,6 +140,29 @@ async def test_names_that_lead_nowhere() -> None:
     async with client(Told(NONE, []), seconds=1) as http:
         with pytest.raises(httpx.ConnectError):
             await http.get("https://nowhere.example")
+
+
+async def test_names_that_are_never_answered_hold_up_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To seal takes a thread too."""
+    answered = threading.Event()
+
+    def wait(*_: object, **__: object) -> list[object]:
+        answered.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", wait)
+    guard = Guard(NONE)
+    names = [parse_target(f"https://slow-{number}.example") for number in range(40)]
+    waiting = [asyncio.create_task(guard.addresses(name)) for name in names]
+    await asyncio.sleep(0)
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 10) == "done"
+    finally:
+        answered.set()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(one) for one in found} == {Unresolved}
 
 
 def test_literals_are_told_without_looking_up() -> None:
