@@ -36,10 +36,11 @@ def no_scope(asked: str | None) -> Refusal:
 
 
 def issued(kind: str, who: Subject, scopes: tuple[str, ...], now: int, ttl: int) -> Token:
-    """The row of a new JWT, which is not kept yet; ``ttl`` in microseconds. What else it is bound
-    to is the caller's to add."""
+    """The row of a new JWT, which is not kept yet; ``ttl`` in microseconds. It ends at a whole
+    second, as the JWT can say it. What else it is bound to is the caller's to add."""
+    ends = (now + ttl) // SECOND * SECOND
     return Token(
-        random_id("tok_"), kind, who.tenant_id, who.identity_id, "", scopes, None, now, now + ttl
+        random_id("tok_"), kind, who.tenant_id, who.identity_id, "", scopes, None, now, ends
     )
 
 
@@ -70,5 +71,5 @@ def logging_in(caller: Caller, tenancy: Tenancy, who: Subject, kind: str) -> Ite
 
 def answer(row: Token, text: str) -> wire.Exchanged:
     """RFC 8693 section 2.2.1."""
-    seconds = (row.expires_at - row.created_at) // SECOND
+    seconds = row.expires_at // SECOND - row.created_at // SECOND  # exp - iat
     return wire.Exchanged(text, wire.ACCESS_TOKEN, "Bearer", seconds, " ".join(row.scopes))

@@ -13,8 +13,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from scaivault.clock import DAY, SECOND
+from scaivault.clock import DAY, SECOND, instant
 from tests.support.house import House
+from tests.support.trusting import TYPE
 
 HOUR = 3600
 
@@ -80,6 +81,21 @@ CLAIMS: list[tuple[dict[str, Any], str]] = [
     ({"jti": 5}, "token_invalid"),
     ({"tenant_id": None}, "token_invalid"),
 ]
+
+
+async def test_everything_says_the_same_end(house: House) -> None:
+    """A JWT tells whole seconds."""
+    house.clock.advance(999_999)
+    token = await house.client("app", ["secrets:read"])
+    body = {"subject_token": token, "subject_token_type": TYPE + "access_token"}
+    narrower = (await house.call("POST", "/v1/auth/exchange", body, token=None)).json
+    assert narrower["expires_in"] == HOUR
+    for one in (token, narrower["access_token"]):
+        ends = instant(parts(one)[1]["exp"] * SECOND)
+        told = await house.call("POST", "/v1/auth/introspect", {"token": one})
+        assert (await house.get("/v1/auth/whoami", token=one)).json["token_expires_at"] == ends
+        assert (await house.get("/v1/auth/tokens/self", token=one)).json["expires_at"] == ends
+        assert told.json["expires_at"] == ends
 
 
 @pytest.mark.parametrize(("change", "expected"), CLAIMS)
