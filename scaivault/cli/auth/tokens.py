@@ -6,6 +6,7 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.http import rows
+from scaivault.cli.ids import user_of
 from scaivault.cli.once import hand_over, out_flag
 from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
@@ -35,7 +36,7 @@ def token() -> None:
     "--path", "paths", multiple=True, metavar="GLOB", help="Only for such paths; one each."
 )
 @click.option("--ip", "networks", multiple=True, metavar="CIDR", help="Only from there; one each.")
-@click.option("--for", "owner", metavar="IDENTITY", help="For another user.")
+@click.option("--for", "owner", metavar="USER", help="For another user.")
 @out_flag
 @client_flags
 def create(
@@ -65,7 +66,7 @@ def create(
             expires_in=expires_in,
             allowed_paths=list(paths) or None,
             ip_ranges=list(networks) or None,
-            identity_id=owner,
+            identity_id=None if owner is None else user_of(owner),
         ),
     )
     current.note(f"{made.get('id')}, valid until {made.get('expires_at')}, not shown again")
