@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import hmac
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from scaivault.clock import SECOND
+from scaivault.crypto import codes
+from scaivault.seal.keyring import Keyring
 from tests.support.house import Answer, House
 from tests.support.tenants import account, credential, suspend
 
@@ -157,6 +160,43 @@ async def test_every_unfit_client_gets_the_same_answer(
         return {**answer.json, "request_id": "", "status": answer.status}
 
     assert told(wrong) == told(unknown) == told(suspended)
+
+
+async def test_every_unfit_client_takes_the_same_work(
+    house: House, client: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the time would tell which clients there are: one hash, one question, one comparison."""
+    gone = await credential(house, await account(house, "gone", ["secrets:read"]))
+    await house.call("DELETE", f"/v1/identity/service-accounts/{gone['client_id']}")
+    idle = await account(house, "idle", ["secrets:read"])
+    work: list[str] = []
+
+    def counted(owner: Any, name: str) -> None:
+        before = getattr(owner, name)
+
+        def do(*given: Any) -> Any:
+            work.append(name)
+            return before(*given)
+
+        monkeypatch.setattr(owner, name, do)
+
+    counted(Keyring, "token_hash")
+    counted(house.vault.gate, "ask")
+    counted(hmac, "compare_digest")
+    shaped = codes.token(codes.CLIENT_SECRET, bytes(32))
+    for fields in (
+        {"client_id": client["client_id"], "client_secret": "x"},
+        {"client_id": client["client_id"], "client_secret": shaped},
+        {"client_id": client["client_id"]},
+        {"client_id": gone["client_id"], "client_secret": gone["client_secret"]},
+        {"client_id": idle, "client_secret": shaped},
+        {"client_id": "sa_00000000000000000000", "client_secret": shaped},
+        {"client_id": "sa:app", "client_secret": client["client_secret"]},
+        {},
+    ):
+        work.clear()
+        assert (await ask(house, **fields)).status == 401
+        assert work == ["token_hash", "ask", "compare_digest"], fields
 
 
 async def test_an_expired_credential_is_no_client(house: House) -> None:
