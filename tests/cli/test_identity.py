@@ -312,6 +312,12 @@ def test_what_cannot_be_meant_is_not_sent(run: Any, server: Any, words: list[str
     assert (result.exit_code, result.stdout, server.requests) == (5, "", [])
 
 
+def test_how_a_tenant_comes_back(run: Any, server: Any) -> None:
+    server.answer("DELETE /v1/identity/tenants/tnt_1?confirm=tnt_1", {}, 204)
+    told = run("identity", "delete", "tenant", "tnt_1", "--yes").stderr
+    assert "identity update tenant tnt_1 --status active undoes this" in told
+
+
 def test_what_a_trust_lacks_is_told_by_its_flags(run: Any, server: Any) -> None:
     told = run("identity", "trust", "create", "ci", "--issuer", "https://ci.example").stderr
     assert told == "error: usage: a trust needs --subject, --identity, --scope, or --file\n"
@@ -347,12 +353,13 @@ def test_sync_until_it_is_over(
 
 
 def test_runs_there_were(run: Any, server: Any) -> None:
-    body = {"history": [{**STARTED, "error": {"code": "mass_change"}}], "total": 1}
+    error = {"code": "mass_change", "message": "too many"}
+    body = {"history": [{**STARTED, "error": error}, STARTED], "total": 2}
     server.answer("GET /v1/identity/sync/history", body)
-    assert (
-        'running\t-\t-\t-\t-\t{"code": "mass_change"}'
-        in run("identity", "sync", "--history").stdout
-    )
+    first, second = run("identity", "sync", "--history").stdout.splitlines()
+    assert first.endswith("running\t-\t-\t-\t-\tmass_change: too many")
+    assert second.endswith("running\t-\t-\t-\t-\t-")
+    assert json.loads(run("identity", "sync", "--history", "--json").stdout) == body
 
 
 # -- trusts -------------------------------------------------------------------------------------

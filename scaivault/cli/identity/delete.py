@@ -42,6 +42,7 @@ def tenant(tenant_id: str, yes: bool) -> None:
     """
     question = f"Delete tenant {tenant_id}, with every secret, policy and identity in it?"
     _gone("delete_tenant", tenant_id, question, yes, confirm=tenant_id)
+    session().note(f"for 30 days, identity update tenant {tenant_id} --status active undoes this")
 
 
 @delete.command()

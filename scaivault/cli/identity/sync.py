@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -43,7 +44,8 @@ def sync(partner: str | None, wait: bool, history: bool, limit: int | None, ever
     if history:
         runs = vault.client.identity.sync_history
         answer = vault.pages(runs, "history", every=every, size="page_size", page_size=limit)
-        show_list(current, answer, "history", _HEADER, _FIELDS)
+        told = {**answer.body, "history": [_told(each) for each in rows(answer.body, "history")]}
+        show_list(current, replace(answer, body=told), "history", _HEADER, _FIELDS)
         return 0
     answer = vault.ask(vault.client.identity.sync, partner, vault.client.tenant_id)
     if not wait:
@@ -61,5 +63,13 @@ def _awaited(current: Session, vault: Vault, run: dict[str, Any]) -> int:
     if current.json:
         as_document(run)
     else:
-        show(facts(run), no_color=current.no_color)
+        show(facts(_told(run)), no_color=current.no_color)
     return 0 if run.get("status") == "completed" else GENERAL
+
+
+def _told(run: dict[str, Any]) -> dict[str, Any]:
+    """With its error as one line, as those of commands are."""
+    error = run.get("error")
+    if not isinstance(error, dict):
+        return run
+    return {**run, "error": f"{error.get('code')}: {error.get('message')}"}
