@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.house import Answer, House
+from scaivault.errors import Refusal
+from tests.support.house import PASSPHRASE, Answer, House
 
 ACCOUNTS = "/v1/identity/service-accounts"
 SCOPES = ["identity:admin", "identity:read", "policies:write", "secrets:read"]
@@ -102,3 +103,51 @@ async def test_in_one_group_of_commits_too(house: House) -> None:
         *(house.call("POST", where, {}, token=token) for _ in range(2)),
     )
     assert (await house.get(where)).json["credentials"] == []
+
+
+async def test_no_slot_is_left_behind(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A credential of the vault's own, made while its key derivation takes its time."""
+    token = await house.client("thief", ["admin"], ["super_admin"])
+    change = house.vault.gate.change
+
+    async def late(caller: Any, act: Any, function: Any) -> Any:
+        if caller.identity_id == "sa:thief":
+            assert (await revoke(house)).status == 200
+        return await change(caller, act, function)
+
+    monkeypatch.setattr(house.vault.gate, "change", late)
+    body = {"type": "passphrase", "passphrase": "another horse battery staple"}
+    answer = await house.call("POST", "/v1/system/slots", body, token=token)
+    assert (answer.status, answer.code) == (401, "token_revoked")
+    assert len((await house.get("/v1/system/slots")).json["slots"]) == 1
+    await house.restart()
+    assert (await house.unseal(passphrase=body["passphrase"])).code == "unseal_failed"
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+async def test_a_rotation_that_stops_in_the_middle(house: House, step: int) -> None:
+    """The caller's rights end between two of its steps: the vault opens, and the next one works."""
+    await house.put("a/b", {"x": 1})
+    (slot,) = (await house.get("/v1/system/slots")).json["slots"]
+    credentials = [{"slot_id": slot["id"], "passphrase": PASSPHRASE}]
+    body = {"credentials": credentials, "rekey_file": True}
+    gate, asked = house.vault.gate, 0
+    check = gate.check_still
+
+    def ended(db: Any, principal: Any) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == step:
+            raise Refusal("token_revoked", "this token was revoked; get a new one")
+        check(db, principal)
+
+    gate.check_still = ended
+    answer = await house.call("POST", "/v1/system/rotate-root", body)
+    assert (answer.status, answer.code, asked) == (401, "token_revoked", step)
+    await house.crash()
+    assert (await house.unseal()).status == 200
+    assert (await house.read("a/b")).status == 200
+    assert (await house.call("POST", "/v1/system/rotate-root", body)).status == 200
+    await house.restart()
+    assert (await house.unseal()).status == 200
+    assert (await house.read("a/b")).status == 200
