@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from scaivault.clock import DAY
 from scaivault.gate.transaction import Transaction
 from scaivault.identity.foreign.key_sets import Source
 from scaivault.identity.model import pack, unpack
@@ -142,17 +143,18 @@ def spend(tx: Transaction, tenant: str, token_id: str, until: int) -> bool:
     return done == 1
 
 
-_OVER: Final = "SELECT tenant_id, id FROM trust_spent WHERE expires_at <= :now LIMIT :most"
+_OVER: Final = "SELECT tenant_id, id FROM trust_spent WHERE expires_at <= :day LIMIT :most"
 
 
 def any_over(db: Connection, now: int) -> bool:
-    """Whether a token that was exchanged is over by now."""
-    return db.execute(_OVER, {"now": now, "most": 1}).fetchone() is not None
+    """Whether a token that was exchanged is over for a day: a clock that is set back by less does
+    not make it count again."""
+    return db.execute(_OVER, {"day": now - DAY, "most": 1}).fetchone() is not None
 
 
 def forget_over(db: Connection, now: int, most: int) -> int:
     """Drop up to ``most`` of them; how many."""
     return db.execute(
         f"DELETE FROM trust_spent WHERE (tenant_id, id) IN ({_OVER})",  # noqa: S608  (a literal)
-        {"now": now, "most": most},
+        {"day": now - DAY, "most": most},
     ).rowcount
