@@ -190,6 +190,14 @@ CHANGES: list[tuple[list[str], str, Any]] = [
         "POST /v1/identity/groups",
         {"name": "ops", "parent_id": "group:all"},
     ),
+    *(
+        (["create", kind, name, *more], f"POST /v1/identity/{kind}s", body)
+        for kind, name, more, body in (
+            ("user", "user:mira@example.org", [], {"email": "mira@example.org"}),
+            ("service-account", "sa:job", ["--scope", "s"], {"name": "job", "scopes": ["s"]}),
+            ("group", "group:ops", [], {"name": "ops"}),
+        )
+    ),
     (
         ["update", "partner", "ptn_1", "--name", "South"],
         "PATCH /v1/identity/partners/ptn_1",

@@ -49,7 +49,12 @@ def tenant(name: str, slug: str, partner: str | None) -> None:
 @client_flags
 def user(email: str, display_name: str | None, groups: tuple[str, ...]) -> None:
     """A person. The address never changes."""
-    _made("create_user", email, display_name=display_name, groups=_groups(groups))
+    _made(
+        "create_user",
+        email.removeprefix("user:"),
+        display_name=display_name,
+        groups=_groups(groups),
+    )
 
 
 @create.command("service-account")
@@ -65,7 +70,7 @@ def service_account(
 ) -> None:
     """A program. Its first client secret: identity sa-credentials NAME --rotate."""
     wanted = {"display_name": display_name, "groups": _groups(groups)}
-    _made("create_service_account", name, scopes, **wanted)
+    _made("create_service_account", name.removeprefix("sa:"), scopes, **wanted)
 
 
 @create.command()
@@ -76,7 +81,7 @@ def service_account(
 def group(name: str, display_name: str | None, parent: str | None) -> None:
     """A group."""
     above = None if parent is None else group_of(parent)
-    _made("create_group", name, display_name=display_name, parent_id=above)
+    _made("create_group", name.removeprefix("group:"), display_name=display_name, parent_id=above)
 
 
 def _groups(named: tuple[str, ...]) -> list[str] | None:
