@@ -86,7 +86,7 @@ class _Document(msgspec.Struct):
 
 class KeySets:
     """One per open vault; loop only. ``refresh``: microseconds after which a set is fetched again.
-    ``on_dropped`` is called when a key is gone that was there."""
+    ``on_dropped`` is called when a key of an issuer of the operator's is gone that was there."""
 
     def __init__(self, clock: Clock, guard: Guard, refresh: int) -> None:
         self._monotonic: Final = clock.monotonic
@@ -164,16 +164,16 @@ class KeySets:
             async with held.lock:
                 if self._is_due(held):
                     await self._fetch(source, held)
-        self._forget_old(held)
+        self._forget_old(source, held)
 
     def _is_due(self, held: _Held) -> bool:
         if held.fetched is None:
             return self._past(held.failed, PAUSE)
         return self._past(held.tried, self._refresh + _GRACE)
 
-    def _forget_old(self, held: _Held) -> None:
+    def _forget_old(self, source: Source, held: _Held) -> None:
         if held.fetched is not None and self._past(held.fetched, _DAY):
-            self._take(held, ())
+            self._take(source, held, ())
             held.fetched = None
 
     def _past(self, since: int | None, pause: int) -> bool:
@@ -187,15 +187,17 @@ class KeySets:
         except Unreachable as fault:
             held.failed = self._monotonic()
             log.warning("the keys of the issuer %s were not fetched: %s", source.issuer, fault)
-            self._forget_old(held)
+            self._forget_old(source, held)
             return False
         held.failed = None
         held.fetched = self._monotonic()
-        self._take(held, fresh)
+        self._take(source, held, fresh)
         return True
 
-    def _take(self, held: _Held, fresh: KeySet) -> None:
-        dropped = any(key not in fresh for key in held.keys)
+    def _take(self, source: Source, held: _Held, fresh: KeySet) -> None:
+        """What a tenant names proves only what is exchanged, each time anew: its keys may come and
+        go as they like, and nobody else's tokens are looked up again for that."""
+        dropped = not source.guarded and any(key not in fresh for key in held.keys)
         held.keys = fresh
         if dropped:
             self.on_dropped()

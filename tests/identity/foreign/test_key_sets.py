@@ -264,3 +264,20 @@ async def test_what_tenants_name_pushes_out_no_issuer_of_the_operators(
     await provider.stop()
     assert await found(sets, own) == "key"
     assert await found(sets, theirs) == "no key set of this issuer is known"
+
+
+async def test_keys_that_come_and_go_at_a_tenants_issuer_concern_nobody_else(
+    provider: Provider,
+) -> None:
+    sets = KeySets(provider.clock, Guard(Allowance(key_sets._ANYWHERE.networks)), 10 * MINUTE)
+    dropped: list[int] = []
+    sets.on_dropped = lambda: dropped.append(1)
+    assert await found(sets, Source(provider.url, guarded=True)) == "key"
+    provider.rotate("two", keep=False)
+    assert await sets.refresh() == 0
+    assert await found(sets, Source(provider.url, guarded=True)) == "none"
+    assert dropped == []
+    assert await found(sets, Source(provider.url), "two") == "key"
+    provider.rotate("three", keep=False)
+    await sets.refresh()
+    assert dropped == [1]
