@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,9 +16,11 @@ from hypothesis import strategies as st
 
 from scaivault.outbound import AddressRefused, Allowance, Guard, client, parse_target
 from scaivault.outbound.addresses import effective
+from scaivault.outbound.client import tls_context
 from scaivault.outbound.guard import Unresolved
 from scaivault.outbound.targets import Target
 from scaivault.wire.addresses import Address, parse_range
+from tests.support.certificates import self_signed
 
 NONE = Allowance()
 ALL = Allowance((parse_range("0.0.0.0/0"), parse_range("::/0")))
@@ -163,6 +167,22 @@ async def test_names_that_are_never_answered_hold_up_nothing_else(
         answered.set()
     found = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(one) for one in found} == {Unresolved}
+
+
+def test_the_hosts_roots_are_read_again_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And only then: that stops everything else for a tenth of a second."""
+    _, first = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(first))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    before = tls_context()
+    assert before is tls_context()
+    assert len(before.get_ca_certs()) == 1
+    first.write_text("")
+    os.utime(first, ns=(1, 1))
+    assert tls_context().get_ca_certs() == []
+    assert before is not tls_context()
 
 
 def test_literals_are_told_without_looking_up() -> None:

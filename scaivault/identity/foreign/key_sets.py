@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -32,6 +33,7 @@ _DAY: Final = 86_400 * _SECOND
 # The background job comes first; where none runs, whoever asks fetches.
 _GRACE: Final = 60 * _SECOND
 _SOURCES_MOST: Final = 1000
+_AT_ONCE: Final = 100
 # The operator vouches for the issuers that he configures, wherever they are.
 _ANYWHERE: Final = Allowance((parse_range("0.0.0.0/0"), parse_range("::/0")))
 _inline = lru_cache(maxsize=256)(keys.key_set)
@@ -118,12 +120,17 @@ class KeySets:
 
     async def refresh(self) -> int:
         """Fetch again the sets that somebody asked for within a day, and forget the others; how
-        many could not be fetched."""
+        many could not be fetched. Those of the operator's issuers first, and not very many at a
+        time: each is a connection, and waits as long as its server likes."""
         self._held = {
             source: held for source, held in self._held.items() if not self._past(held.asked, _DAY)
         }
-        done = await asyncio.gather(*(self._again(*entry) for entry in self._held.items()))
-        return done.count(False)
+        waiting = iter(sorted(self._held.items(), key=lambda entry: entry[0].guarded))
+        failed = 0
+        while some := list(islice(waiting, _AT_ONCE)):
+            done = await asyncio.gather(*(self._again(*entry) for entry in some))
+            failed += done.count(False)
+        return failed
 
     def fetched(self, source: Source) -> Fetched | None:
         """How it went last; ``None`` for a source that nobody asked for."""

@@ -281,3 +281,20 @@ async def test_keys_that_come_and_go_at_a_tenants_issuer_concern_nobody_else(
     provider.rotate("three", keep=False)
     await sets.refresh()
     assert dropped == [1]
+
+
+async def test_the_job_fetches_the_operators_first_and_few_at_a_time(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_sets, "_AT_ONCE", 2)
+    sets = KeySets(provider.clock, Guard(Allowance(key_sets._ANYWHERE.networks)), 10 * MINUTE)
+    for number in range(5):
+        provider.answer(f"/{number}", {"keys": [jwk(provider.key, "one")]})
+        theirs = Source(provider.url, f"{provider.url}/{number}", guarded=True)
+        assert await found(sets, theirs) == "key"
+    assert await found(sets, Source(provider.url, provider.url + KEYS)) == "key"
+    provider.calls.clear()
+    provider.answer("/3", {}, 500)
+    assert await sets.refresh() == 1
+    assert KEYS in provider.calls[:2]
+    assert sorted(provider.calls) == ["/0", "/1", "/2", "/3", "/4", KEYS]
