@@ -27,40 +27,40 @@ from scaivault.gate.forgetting import Forgetting, Old
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.limits import Limits
 from scaivault.gate.outbox import Outbox
-from scaivault.identity import trusts_store
-from scaivault.identity.accounts import Accounts
 from scaivault.identity.authentication import Authentication
-from scaivault.identity.credentials import Credentials
-from scaivault.identity.directory import Directory
-from scaivault.identity.exchange import Exchange
-from scaivault.identity.expiring import Expiring
 from scaivault.identity.foreign import Foreign, KeySets
 from scaivault.identity.foreign import store as foreign_tokens
-from scaivault.identity.grants import Grants
-from scaivault.identity.groups import Groups
+from scaivault.identity.groups.members import Members
+from scaivault.identity.groups.room import Groups
 from scaivault.identity.issuer import Issuer
-from scaivault.identity.known import Known
 from scaivault.identity.lookup import ever_known
-from scaivault.identity.members import Members
-from scaivault.identity.mfa import Mfa
-from scaivault.identity.mfa_sealed import SealedFactors
-from scaivault.identity.minting import Minting
-from scaivault.identity.narrowing import Narrowing
-from scaivault.identity.outside import Outside
-from scaivault.identity.outside import store as outside_news
-from scaivault.identity.partners import Partners
-from scaivault.identity.proving import Proving
-from scaivault.identity.published import Published
-from scaivault.identity.revoking import Revoking
-from scaivault.identity.roles import Roles
+from scaivault.identity.oauth.exchange import Exchange
+from scaivault.identity.oauth.grants import Grants
+from scaivault.identity.oauth.narrowing import Narrowing
+from scaivault.identity.oauth.published import Published
+from scaivault.identity.people.accounts import Accounts
+from scaivault.identity.people.credentials import Credentials
+from scaivault.identity.people.directory import Directory
+from scaivault.identity.people.known import Known
+from scaivault.identity.people.mfa import Mfa
+from scaivault.identity.people.mfa_sealed import SealedFactors
+from scaivault.identity.people.revoking import Revoking
+from scaivault.identity.people.roles import Roles
+from scaivault.identity.people.users import Users
 from scaivault.identity.standing import standing
-from scaivault.identity.tenants import Tenants
-from scaivault.identity.token_review import Reviews
-from scaivault.identity.tokens import Tokens
-from scaivault.identity.tokens_store import any_ended, forget_ended
-from scaivault.identity.trusts import Trusts
-from scaivault.identity.trusts_checks import Checks
-from scaivault.identity.users import Users
+from scaivault.identity.store.tokens import any_ended, forget_ended
+from scaivault.identity.sync import Synchronization
+from scaivault.identity.sync import store as sync_store
+from scaivault.identity.tenants.partners import Partners
+from scaivault.identity.tenants.tenants import Tenants
+from scaivault.identity.tokens.expiring import Expiring
+from scaivault.identity.tokens.minting import Minting
+from scaivault.identity.tokens.room import Tokens
+from scaivault.identity.trusts import store as trusts_store
+from scaivault.identity.trusts.checks import Checks
+from scaivault.identity.trusts.proving import Proving
+from scaivault.identity.trusts.room import Trusts
+from scaivault.identity.trusts.token_review import Reviews
 from scaivault.ids import timed_id
 from scaivault.outbound import Allowance, Guard
 from scaivault.policies import Bindings, Policies, Rights
@@ -175,7 +175,7 @@ class Vault:
         self.audit_index: Final = Index(self.gate, self.ledger)
         self.trails: Final = Trails(self.gate, self.cursors, self.keyring.vault_id, ever_known)
         lend = Lending(self.gate, self.values)
-        outside = Outside(
+        synchronization = Synchronization(
             self.gate,
             self.tenancy,
             self.authentication,
@@ -184,9 +184,9 @@ class Vault:
             lend=lend,
             closing=lambda: self.closing,
         )
-        self.receiver: Final = outside.receiver
-        self.sync: Final = outside.sync
-        self.sync_run: Final = outside.run
+        self.receiver: Final = synchronization.receiver
+        self.sync: Final = synchronization.sync
+        self.sync_run: Final = synchronization.run
         self.trusts: Final = Trusts(
             self.gate,
             self.authentication,
@@ -252,7 +252,7 @@ class Vault:
                 Old(outbox.any_old, outbox.forget),
                 Old(any_ended, forget_ended),
                 Old(foreign_tokens.any_over, foreign_tokens.forget_over),
-                Old(outside_news.any_old, outside_news.forget),
+                Old(sync_store.any_old, sync_store.forget),
                 Old(trusts_store.any_over, trusts_store.forget_over),
                 Old(access.any_old, access.forget),
             ),

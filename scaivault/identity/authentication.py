@@ -15,10 +15,12 @@ from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import groups_store, model, subjects, tokens_store
+from scaivault.identity import model, subjects
 from scaivault.identity.foreign import Foreign, jwt
 from scaivault.identity.issuer import SKEW, Issuer
 from scaivault.identity.model import Subject, Token
+from scaivault.identity.store import groups as groups_store
+from scaivault.identity.store import tokens as tokens_store
 from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy

@@ -10,9 +10,12 @@ from typing import Final
 from scaivault.errors import Refusal
 from scaivault.gate.caller import RANK, Caller, Principal
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import groups_store, names, store, users_store
-from scaivault.identity.groups_store import Group
+from scaivault.identity import names
 from scaivault.identity.model import DELETED, LOCAL, Account, Subject, User
+from scaivault.identity.store import accounts as accounts_store
+from scaivault.identity.store import groups as groups_store
+from scaivault.identity.store import users as users_store
+from scaivault.identity.store.groups import Group
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 
@@ -69,9 +72,9 @@ class Reach:
     def account(self, db: Connection, caller: Caller, wanted: str) -> Account:
         """A service account, to look at."""
         if wanted.startswith("sa:"):
-            account = store.account_by_identity(db, caller.tenant, wanted)
+            account = accounts_store.account_by_identity(db, caller.tenant, wanted)
         else:
-            account = store.account_by_id(db, wanted)
+            account = accounts_store.account_by_id(db, wanted)
         if account is None or account.status == DELETED or not self._sees(caller, account):
             raise not_found(wanted)
         return account

@@ -7,8 +7,11 @@ from typing import Final
 from scaivault.errors import Refusal
 from scaivault.gate.caller import SUPER_ADMIN
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import names, store, tokens_store, users_store
+from scaivault.identity import names
 from scaivault.identity.model import ACTIVE, LOCAL, Account, Subject, User, unpack
+from scaivault.identity.store import accounts as accounts_store
+from scaivault.identity.store import tokens as tokens_store
+from scaivault.identity.store import users as users_store
 from scaivault.ids import random_id
 from scaivault.storage.file import Connection
 
@@ -19,20 +22,20 @@ def subject(db: Connection, tenant: str, identity: str) -> Subject | None:
     """By canonical id; deleted ones too."""
     if identity.startswith("user:"):
         return users_store.user_by_identity(db, tenant, identity)
-    return store.account_by_identity(db, tenant, identity)
+    return accounts_store.account_by_identity(db, tenant, identity)
 
 
 def subject_by_id(db: Connection, record_id: str) -> Subject | None:
     """By record id; deleted ones too."""
     if record_id.startswith("usr_"):
         return users_store.user_by_id(db, record_id)
-    return store.account_by_id(db, record_id)
+    return accounts_store.account_by_id(db, record_id)
 
 
 def put(tx: Transaction, changed: Subject) -> None:
     """Write the row."""
     if isinstance(changed, Account):
-        store.put_account(tx, changed)
+        accounts_store.put_account(tx, changed)
     else:
         users_store.put_user(tx, changed)
 
@@ -116,7 +119,7 @@ def end_access(tx: Transaction, who: Subject) -> tuple[int, int]:
         {"until": ended_by(tx, who), "id": who.id},
     )
     tokens = tokens_store.revoke_all(tx, who.tenant_id, who.identity_id)
-    secrets = store.drop_credentials(tx, who.id) if isinstance(who, Account) else 0
+    secrets = accounts_store.drop_credentials(tx, who.id) if isinstance(who, Account) else 0
     return tokens, secrets
 
 

@@ -14,7 +14,7 @@ from scaivault.audit.terms import SEGMENT
 from scaivault.clock import DAY, FakeClock
 from scaivault.http.routes import ROUTES
 from tests.http.test_routes import ASKING, SILENT, body, prepare, target
-from tests.identity.outside.scaikey import ScaiKey
+from tests.identity.sync.scaikey import ScaiKey
 from tests.support import ledger
 from tests.support.house import PASSPHRASE, Answer, House
 from tests.support.issuing import Provider, jwk

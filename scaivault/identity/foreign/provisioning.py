@@ -9,10 +9,12 @@ from typing import Final
 from scaivault.gate.caller import background
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import names, store, subjects, users_store
+from scaivault.identity import names, subjects
 from scaivault.identity.foreign.claims import Meant
 from scaivault.identity.foreign.store import put_subject, subject_meant
 from scaivault.identity.model import ACTIVE, Account, Subject, User
+from scaivault.identity.store import accounts as accounts_store
+from scaivault.identity.store import users as users_store
 from scaivault.ids import random_id, timed_id
 
 _COMPONENT: Final = "identity-sync"
@@ -40,7 +42,7 @@ class Provisioning:
                 users_store.put_user(tx, made)
                 put_subject(tx, whom.tenant_id, whom.identity_id, iss, whom.subject)
             else:
-                store.put_account(tx, made)
+                accounts_store.put_account(tx, made)
 
         await self._change(Act("identity_create"), create)
 

@@ -15,7 +15,7 @@ from scaivault.errors import Refusal
 from scaivault.gate.caller import Principal
 from scaivault.gate.gate import Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import groups_store, model, names, subjects
+from scaivault.identity import model, names, subjects
 from scaivault.identity.foreign import claims, jwt, store
 from scaivault.identity.foreign.claims import Meant
 from scaivault.identity.foreign.issuers import Found, Issuers
@@ -24,6 +24,7 @@ from scaivault.identity.foreign.key_sets import KeySets, Unreachable
 from scaivault.identity.foreign.keys import Key
 from scaivault.identity.foreign.provisioning import Provisioning
 from scaivault.identity.model import Subject
+from scaivault.identity.store import groups as groups_store
 from scaivault.ids import digits
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy

@@ -327,7 +327,7 @@ async def test_very_many_key_sets_are_not_asked_for(house: House, provider: Prov
 async def test_very_many_trusts_are_not_looked_at(
     house: House, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scaivault.identity.exchange._MOST", 3)
+    monkeypatch.setattr("scaivault.identity.oauth.exchange._MOST", 3)
     await runner(house)
     await runner(house, "other")
     for number in range(3):
