@@ -8,6 +8,7 @@ Order: flag, environment, profile in ``~/.scaivault/config.json``, default. ``se
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,7 +18,7 @@ import click
 from scaivault.cli import profiles
 from scaivault.cli.failure import usage
 from scaivault.cli.http import DEFAULT_URL, Answer, Api, checked_token
-from scaivault.cli.output import Table, document, note, show
+from scaivault.cli.output import Table, as_json, document, note, show
 
 if TYPE_CHECKING:
     from scaivault.cli.vault import Vault
@@ -124,8 +125,16 @@ class Session:
         """An answer on stdout: the tables, or with ``--json`` the document itself."""
         if self.json:
             document(answer.text)
-        else:
-            show(*tables, no_color=self.no_color)
+            return
+        show(*tables, no_color=self.no_color)
+        if sys.stdout.isatty():
+            for table in tables:
+                if table.of and not table.rows:
+                    self.note(f"no {table.of}")
+
+    def show_own(self, body: Mapping[str, Any], *tables: Table) -> None:
+        """As ``show``, of an answer that was made on this side."""
+        self.show(Answer(200, as_json(body), dict(body)), *tables)
 
     def note_more(self, answer: Answer, total: str | None = None) -> None:
         """Say on stderr that a list has further pages."""

@@ -84,6 +84,8 @@ class Vault:
         if every and options.get(size) is None:
             options[size] = _LARGEST.get(name, 200)
         page = self._made(call, *arguments, **options)
+        # The SDK may have asked for the tenant of the token before.
+        del self.client.documents[:-1]
         while every and page.has_more:
             page = self._made(page.next_page)
         return self._joined(name)

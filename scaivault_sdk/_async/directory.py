@@ -5,7 +5,7 @@ from __future__ import annotations
 from scaivault_sdk._async.base import Namespace
 from scaivault_sdk._async.pages import Page
 from scaivault_sdk._calls import Call, segment
-from scaivault_sdk.errors import TransportError
+from scaivault_sdk.errors import ConfigurationError
 from scaivault_sdk.models.base import models_of
 from scaivault_sdk.models.identity import AdminRole, Identity, SyncRun
 
@@ -22,7 +22,7 @@ class Directory(Namespace):
             body = await self._get("/v1/auth/whoami")
             tenant_id = body.get("tenant_id")
             if not isinstance(tenant_id, str):
-                raise TransportError("the token belongs to no tenant; give a tenant_id")
+                raise ConfigurationError("the token belongs to no tenant; name the one you mean")
         return f"{BASE}/tenants/{segment(tenant_id, 'tenant_id')}"
 
     async def resolve(self, identity_type: str, identity_id: str) -> Identity:

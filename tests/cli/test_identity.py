@@ -16,6 +16,7 @@ ME = {
     "groups": ["group:x"],
 }
 USERS = "/v1/identity/tenants/tnt_a/users"
+EMPTY: dict[str, Any] = {"service_accounts": [], "total": 0}
 MIRA = {
     "id": "usr_1",
     "email": "mira@example.org",
@@ -48,6 +49,25 @@ def test_people_of_another_tenant_and_filters(run: Any, server: Any) -> None:
     assert run(*words, "--limit", "7").exit_code == 0
     (request,) = server.requests
     assert request.headers["x-tenant-id"] == "tnt_b"
+
+
+def test_a_token_of_no_tenant_is_told_to_name_one(run: Any, server: Any) -> None:
+    server.answer(WHOAMI, {**ME, "tenant_id": None})
+    result = run("identity", "users")
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert "belongs to no tenant" in result.stderr
+    assert [request.path for request in server.requests] == ["/v1/auth/whoami"]
+
+
+def test_an_empty_list_says_so_at_a_terminal_only(run: Any, terminal: Any, server: Any) -> None:
+    server.answer(WHOAMI, ME)
+    server.answer("GET /v1/identity/tenants/tnt_a/service-accounts", EMPTY)
+    words = ("identity", "service-accounts")
+    result = run(*words)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert terminal([*words], []) == (0, "no service accounts\n")
+    assert terminal([*words, "--quiet"], []) == (0, "")
+    assert terminal([*words, "--json"], []) == (0, json.dumps(EMPTY) + "\n")
 
 
 def test_a_list_says_that_there_is_more_of_it_and_fetches_all(run: Any, server: Any) -> None:

@@ -8,13 +8,16 @@ import click
 
 from scaivault.cli.audit.shapes import filter_flags, filters_of
 from scaivault.cli.failure import usage
-from scaivault.cli.http import rows
-from scaivault.cli.output import Table
 from scaivault.cli.secrets.shapes import row_table
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import list_of
 from scaivault.cli.values import json_object
 
 _KINDS = click.Choice(("file", "s3", "gcs", "azure_blob"))
+_COLUMNS = {
+    "ID": "export_id", "STATUS": "status", "FORMAT": "format", "RECORDS": "records",
+    "CREATED": "created_at", "ERROR": "error",
+}  # fmt: skip
 
 
 @click.command()
@@ -70,13 +73,11 @@ def exports(export_id: str | None) -> None:
     vault = current.vault()
     if export_id is None:
         answer = vault.pages(vault.client.audit.exports, "exports", every=True)
-        jobs = rows(answer.body, "exports")
+        listed = answer.body
     else:
         answer = vault.ask(vault.client.audit.get_export, export_id)
-        jobs = [answer.body]
-    fields = ("export_id", "status", "format", "records", "created_at", "error")
-    lines = [[job.get(field) for field in fields] for job in jobs]
-    current.show(answer, Table(("ID", "STATUS", "FORMAT", "RECORDS", "CREATED", "ERROR"), lines))
+        listed = {"exports": [answer.body]}
+    current.show(answer, list_of(listed, "exports", _COLUMNS))
 
 
 def _destination(

@@ -8,8 +8,8 @@ import click
 
 from scaivault.cli import ask, profiles
 from scaivault.cli.failure import usage
-from scaivault.cli.output import Table
 from scaivault.cli.session import Session, client_flags, session
+from scaivault.cli.tables import facts
 
 _CREDENTIALS = ("token", "client_id", "client_secret")
 _EXCHANGE = "A token of another issuer, in this file (`-`: stdin), for one of the vault."
@@ -81,7 +81,7 @@ def whoami() -> None:
     current = session()
     vault = current.vault()
     answer = vault.ask(vault.client.auth.whoami)
-    current.show(answer, Table(("FIELD", "VALUE"), list(answer.body.items())))
+    current.show(answer, facts(answer.body))
 
 
 def _enter(current: Session, settings: dict[str, Any], given: dict[str, str]) -> None:

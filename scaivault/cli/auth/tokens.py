@@ -5,16 +5,17 @@ from __future__ import annotations
 import click
 
 from scaivault.cli import ask
-from scaivault.cli.http import rows
 from scaivault.cli.ids import user_of
 from scaivault.cli.once import hand_over, out_flag
-from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import list_of
 
 _KINDS = ("personal_access_token", "client_credentials", "user_session", "exchanged")
 _STATES = ("active", "expired", "revoked")
-_FIELDS = ("id", "name", "scopes", "expires_at", "last_used_at")
-_HEADER = ("ID", "NAME", "SCOPES", "EXPIRES", "LAST-USED")
+_COLUMNS = {
+    "ID": "id", "NAME": "name", "SCOPES": "scopes", "EXPIRES": "expires_at",
+    "LAST-USED": "last_used_at",
+}  # fmt: skip
 
 
 @click.group()
@@ -84,8 +85,7 @@ def list_(identity: str | None, kind: str | None, status: str | None, every: boo
     vault = current.vault()
     found = vault.client.auth.list_tokens
     answer = vault.pages(found, "tokens", identity, kind, status, every=every)
-    lines = [[each.get(field) for field in _FIELDS] for each in rows(answer.body, "tokens")]
-    current.show(answer, Table(_HEADER, lines))
+    current.show(answer, list_of(answer.body, "tokens", _COLUMNS))
     current.note_more(answer)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from scaivault.cli.identity.shapes import facts
 from scaivault.cli.ids import group_of
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts
 
 
 @click.group()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from scaivault.cli.identity.shapes import facts
 from scaivault.cli.ids import type_of
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts
 
 
 @click.command()

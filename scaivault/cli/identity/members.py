@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
-from scaivault.cli.identity.shapes import facts, page_flags, show_list, yes_flag
+from scaivault.cli.identity.shapes import numbered, page_flags, show_numbered, yes_flag
 from scaivault.cli.ids import group_of
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts, list_of
 
-_HEADER = ("IDENTITY", "ID", "BY", "SINCE")
-_FIELDS = ("identity_id", "user_id", "membership_type", "added_at")
+_COLUMNS = {
+    "IDENTITY": "identity_id", "ID": "user_id", "BY": "membership_type", "SINCE": "added_at",
+}  # fmt: skip
 
 
 @click.command()
@@ -21,9 +25,7 @@ _FIELDS = ("identity_id", "user_id", "membership_type", "added_at")
 @yes_flag
 @page_flags
 @client_flags
-def members(
-    group: str, add: str | None, remove: str | None, yes: bool, limit: int | None, every: bool
-) -> None:
+def members(group: str, add: str | None, remove: str | None, yes: bool, **pages: Any) -> None:
     """Who belongs to a group, members of groups below it included.
 
     With --add or --remove one member is changed; it holds for the next request. --remove asks
@@ -43,7 +45,5 @@ def members(
     elif remove is not None:
         current.show(vault.ask(identities.remove_member, group, remove))
     else:
-        answer = vault.pages(
-            identities.members, "members", group, every=every, size="page_size", page_size=limit
-        )
-        show_list(current, answer, "members", _HEADER, _FIELDS)
+        answer = numbered(vault, identities.members, "members", group, **pages)
+        show_numbered(current, answer, list_of(answer.body, "members", _COLUMNS))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import click
 
 from scaivault.cli import ask
-from scaivault.cli.http import rows
-from scaivault.cli.identity.shapes import facts, yes_flag
+from scaivault.cli.identity.shapes import yes_flag
 from scaivault.cli.ids import caller_type_of
-from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts, list_of
 
 
 @click.command()
@@ -31,9 +30,8 @@ def roles(identity: str | None) -> None:
         current.show(answer, facts(answer.body))
         return
     answer = vault.ask(identities.roles)
-    fields = ("name", "description", "grantable")
-    lines = [[each.get(field) for field in fields] for each in rows(answer.body, "roles")]
-    current.show(answer, Table(("NAME", "DESCRIPTION", "GRANTABLE"), lines))
+    columns = {"NAME": "name", "DESCRIPTION": "description", "GRANTABLE": "grantable"}
+    current.show(answer, list_of(answer.body, "roles", columns))
 
 
 @click.command("set-roles")

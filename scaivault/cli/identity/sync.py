@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from scaivault.cli.failure import GENERAL, usage
 from scaivault.cli.http import rows
-from scaivault.cli.identity.shapes import facts, page_flags, show_list
-from scaivault.cli.output import as_document, show
+from scaivault.cli.identity.shapes import numbered, page_flags, show_numbered
 from scaivault.cli.session import Session, client_flags, session
+from scaivault.cli.tables import facts, list_of
 
 if TYPE_CHECKING:
     from scaivault.cli.vault import Vault
 
 _PAUSE: Final = 2.0  # seconds between two looks
-_HEADER: Final = ("STARTED", "STATUS", "BY", "CREATED", "UPDATED", "SUSPENDED", "ERROR")
-_FIELDS: Final = (
-    *("started_at", "status", "trigger", "created", "updated", "suspended"),
-    "error",
-)
+_COLUMNS: Final = {
+    "STARTED": "started_at", "STATUS": "status", "BY": "trigger", "CREATED": "created",
+    "UPDATED": "updated", "SUSPENDED": "suspended", "ERROR": "error",
+}  # fmt: skip
 
 
 @click.command()
@@ -31,7 +29,7 @@ _FIELDS: Final = (
 @click.option("--history", is_flag=True, help="Runs there were, newest first.")
 @page_flags
 @client_flags
-def sync(partner: str | None, wait: bool, history: bool, limit: int | None, every: bool) -> int:
+def sync(partner: str | None, wait: bool, history: bool, **pages: Any) -> int:
     """Fetch users and groups anew from where they are kept: of the tenant that --tenant names,
     else of all that you may see.
 
@@ -42,10 +40,9 @@ def sync(partner: str | None, wait: bool, history: bool, limit: int | None, ever
     current = session()
     vault = current.vault()
     if history:
-        runs = vault.client.identity.sync_history
-        answer = vault.pages(runs, "history", every=every, size="page_size", page_size=limit)
-        told = {**answer.body, "history": [_told(each) for each in rows(answer.body, "history")]}
-        show_list(current, replace(answer, body=told), "history", _HEADER, _FIELDS)
+        answer = numbered(vault, vault.client.identity.sync_history, "history", **pages)
+        told = {"history": [_told(each) for each in rows(answer.body, "history")]}
+        show_numbered(current, answer, list_of(told, "history", _COLUMNS, of="runs"))
         return 0
     answer = vault.ask(vault.client.identity.sync, partner, vault.client.tenant_id)
     if not wait:
@@ -60,10 +57,7 @@ def _awaited(current: Session, vault: Vault, run: dict[str, Any]) -> int:
         recent = vault.ask(vault.client.identity.sync_history).body
         same = (each for each in rows(recent, "history") if each["sync_id"] == run["sync_id"])
         run = next(same, run)
-    if current.json:
-        as_document(run)
-    else:
-        show(facts(_told(run)), no_color=current.no_color)
+    current.show_own(run, facts(_told(run)))
     return 0 if run.get("status") == "completed" else GENERAL
 
 

@@ -9,11 +9,10 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
-from scaivault.cli.http import rows
-from scaivault.cli.identity.shapes import changed, facts, yes_flag
+from scaivault.cli.identity.shapes import changed, yes_flag
 from scaivault.cli.ids import account_of
-from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts, list_of
 from scaivault.cli.values import json_object
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -21,8 +20,10 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _NEEDED = {
     "issuer": "--issuer", "subject": "--subject", "identity": "--identity", "max_scopes": "--scope",
 }  # fmt: skip
-_HEADER = ("ID", "NAME", "ISSUER", "SUBJECT", "IDENTITY", "ACTIVE")
-_FIELDS = ("id", "name", "issuer", "subject", "identity", "is_active")
+_COLUMNS = {
+    "ID": "id", "NAME": "name", "ISSUER": "issuer", "SUBJECT": "subject", "IDENTITY": "identity",
+    "ACTIVE": "is_active",
+}  # fmt: skip
 _FLAGS = (
     click.option("--file", metavar="F", help="JSON file (`-`: stdin) with any fields of a trust."),
     click.option("--issuer", metavar="URL", help="The iss of its tokens, to the letter."),
@@ -67,8 +68,7 @@ def list_(every: bool) -> None:
     current = session()
     vault = current.vault()
     answer = vault.pages(vault.client.identity.trusts, "trusts", every=every)
-    lines = [[each.get(field) for field in _FIELDS] for each in rows(answer.body, "trusts")]
-    current.show(answer, Table(_HEADER, lines))
+    current.show(answer, list_of(answer.body, "trusts", _COLUMNS))
     current.note_more(answer)
 
 

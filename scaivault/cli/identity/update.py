@@ -8,9 +8,10 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
-from scaivault.cli.identity.shapes import STATES, changed, facts, yes_flag
+from scaivault.cli.identity.shapes import STATES, changed, yes_flag
 from scaivault.cli.ids import account_of, group_of, user_of
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts
 
 _status = click.option("--status", type=STATES, help="SUSPENDED: works no longer, until ACTIVE.")
 

@@ -14,10 +14,15 @@ from scaivault.cli.output import Table
 from scaivault.cli.policies.bindings import bindings_table
 from scaivault.cli.policies.rules import described, rule_lines
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts, list_of
 
 _SCOPES = click.Choice(("tenant", "partner"))
 _FILE = "JSON file (`-`: stdin): a list of rules, or a policy."
 _RULE = "A rule; conditions need --file."
+_COLUMNS = {
+    "ID": "id", "NAME": "name", "RULES": "rule_count", "BINDINGS": "binding_count",
+    "ACTIVE": "is_active",
+}  # fmt: skip
 
 
 @click.command("list")
@@ -31,9 +36,7 @@ def list_(scope: str | None, inactive: bool, every: bool) -> None:
     vault = current.vault()
     found = vault.client.policies.list
     answer = vault.pages(found, "policies", every=every, scope=scope, include_inactive=inactive)
-    fields = ("id", "name", "rule_count", "binding_count", "is_active")
-    lines = [[each.get(field) for field in fields] for each in rows(answer.body, "policies")]
-    current.show(answer, Table(("ID", "NAME", "RULES", "BINDINGS", "ACTIVE"), lines))
+    current.show(answer, list_of(answer.body, "policies", _COLUMNS))
     current.note_more(answer)
 
 
@@ -127,6 +130,5 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 def _tables(body: Mapping[str, Any]) -> tuple[Table, Table, Table]:
     names = ("id", "name", "scope", "is_active", "description", "created_at", "created_by")
-    facts = Table(("FIELD", "VALUE"), [(name, body.get(name)) for name in names])
     rules = Table(("PATTERN", "PERMISSIONS", "CONDITIONS"), rule_lines(rows(body, "rules")))
-    return facts, rules, bindings_table(body)
+    return facts({name: body.get(name) for name in names}), rules, bindings_table(body)
