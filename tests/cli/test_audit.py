@@ -78,6 +78,17 @@ def test_what_somebody_put_into_a_row_cannot_steer_the_terminal(terminal: Any, s
     assert not {"\x1b", "\x07", "\u202e"} & set(screen)
 
 
+def test_a_terminal_shows_why_a_row_was_refused(run: Any, terminal: Any, server: Any) -> None:
+    refused = row(1, success=False, extra_data={"error_code": "permission_denied"})
+    server.answer(f"GET {BASE}/logs", page(refused, row(2)))
+    assert run("audit", "logs").stdout == LINE.replace("yes", "no") + LINE
+    code, screen = terminal(["audit", "logs"], [])
+    assert (code, [line.split()[-1] for line in screen.splitlines()]) == (
+        0,
+        ["OK", "permission_denied", "yes"],
+    )
+
+
 def test_nor_as_json(terminal: Any, server: Any) -> None:
     """JSON lets through what stands for an escape sequence in one character, and what turns text
     around."""
