@@ -11,7 +11,7 @@ from scaivault.errors import Refusal
 from scaivault.gate.caller import RANK, Caller, Principal
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import names
-from scaivault.identity.model import DELETED, LOCAL, Account, Subject, User
+from scaivault.identity.model import DELETED, LOCAL, Account, Subject, Token, User
 from scaivault.identity.store import accounts as accounts_store
 from scaivault.identity.store import groups as groups_store
 from scaivault.identity.store import users as users_store
@@ -28,6 +28,11 @@ def holder(caller: Caller, role: str | None = None) -> Principal:
     if role is not None and principal.rank < RANK[role]:
         raise Refusal("forbidden", f"this call takes the role {role}", required_role=role)
     return principal
+
+
+def is_self(principal: Principal, of: Subject | Token) -> bool:
+    """Whether an identity or a token is the caller's own. Ids repeat from tenant to tenant."""
+    return (principal.tenant_id, principal.identity_id) == (of.tenant_id, of.identity_id)
 
 
 def check_rank(principal: Principal, who: Subject) -> None:

@@ -27,7 +27,7 @@ from scaivault.gate.transaction import Transaction
 from scaivault.identity import model, names
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.model import Token, User
-from scaivault.identity.reach import Reach, check_local, holder
+from scaivault.identity.reach import Reach, check_local, holder, is_self
 from scaivault.identity.store import mfa as store
 from scaivault.identity.store import tokens as tokens_store
 from scaivault.identity.store import users as users_store
@@ -125,8 +125,7 @@ class Mfa:
 
         def reset(tx: Transaction) -> None:
             user = self._reach.user_below(tx, caller, request.id)
-            own = (principal.tenant_id, principal.identity_id)
-            if own == (user.tenant_id, user.identity_id):
+            if is_self(principal, user):
                 _check_fresh(self._authentication.calling(tx.connection, principal), tx.now)
             self._drop(tx, user)
 

@@ -14,7 +14,7 @@ from scaivault.identity import model, names, subjects
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.model import Subject
 from scaivault.identity.people.looking import Looking
-from scaivault.identity.reach import Reach, holder
+from scaivault.identity.reach import Reach, holder, is_self
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 from scaivault.wire import identity, users
@@ -69,7 +69,7 @@ class Roles:
             who = self._reach.subject(db, caller, kind, wanted)
         except Refusal:
             who = None
-        if who is None or not _is_self(principal, who):
+        if who is None or not is_self(principal, who):
             raise Refusal(
                 "insufficient_scope",
                 "this call needs the scope identity:read",
@@ -88,7 +88,7 @@ class Roles:
         def change(tx: Transaction) -> Answer:
             before = self._reach.subject_below(tx, caller, kind, wanted)
             after = before._replace(roles=roles)
-            if _is_self(principal, before) and after.rank > before.rank:
+            if is_self(principal, before) and after.rank > before.rank:
                 raise Refusal("forbidden", "nobody raises himself", reason="self_elevation")
             subjects.check_last(tx, after)
             subjects.put(tx, after)
@@ -97,8 +97,3 @@ class Roles:
             return Answer(after.id, list(roles), instant(tx.now), principal.identity_id)
 
         return await self.gate.change(caller, Act("role_change"), change)
-
-
-def _is_self(principal: Principal, who: Subject) -> bool:
-    """Names repeat from tenant to tenant."""
-    return (principal.tenant_id, principal.identity_id) == (who.tenant_id, who.identity_id)

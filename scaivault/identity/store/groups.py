@@ -109,16 +109,6 @@ def group_by_id(db: Connection, group_id: str) -> Group | None:
     return _group(db.execute(_GROUP + " WHERE id = :id", {"id": group_id}).fetchone())
 
 
-def group_by_external(db: Connection, issuer: str, external_id: str) -> Group | None:
-    """What an outside issuer calls so; deleted ones too."""
-    return _group(
-        db.execute(
-            _GROUP + " WHERE issuer = :issuer AND external_id = :id",
-            {"issuer": issuer, "id": external_id},
-        ).fetchone()
-    )
-
-
 def _group(row: Any) -> Group | None:
     return None if row is None else Group._make(row)
 

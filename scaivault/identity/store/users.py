@@ -41,16 +41,6 @@ def user_by_id(db: Connection, user_id: str) -> User | None:
     return _user(db.execute(_USER + " WHERE id = :id", {"id": user_id}).fetchone())
 
 
-def user_by_external(db: Connection, issuer: str, external_id: str) -> User | None:
-    """Whom an outside issuer calls so; deleted ones too."""
-    return _user(
-        db.execute(
-            _USER + " WHERE issuer = :issuer AND external_id = :id",
-            {"issuer": issuer, "id": external_id},
-        ).fetchone()
-    )
-
-
 def users(
     db: Connection, tenant: str, status: str | None, q: str, size: int, skip: int
 ) -> tuple[list[User], int]:

@@ -18,7 +18,7 @@ from scaivault.identity import model, names, subjects
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.model import Subject, Token
 from scaivault.identity.people.mfa import is_fresh
-from scaivault.identity.reach import Reach, check_rank, holder
+from scaivault.identity.reach import Reach, check_rank, holder, is_self
 from scaivault.identity.store import tokens as tokens_store
 from scaivault.ids import random_id
 from scaivault.seal.keyring import Keyring
@@ -196,7 +196,7 @@ class Minting:
 
     def _is_own(self, db: Connection, caller: Caller, principal: Principal, reference: str) -> bool:
         try:
-            return _is_self(principal, self._reach.user(db, caller, reference))
+            return is_self(principal, self._reach.user(db, caller, reference))
         except Refusal:
             return False
 
@@ -260,12 +260,7 @@ def _is_child(principal: Principal, who: Subject, calling: Token, now: int) -> b
     unless he proved a second factor. Also what he makes with a session that is itself a child, or
     that would be a way around."""
     local = principal.issuer == model.LOCAL
-    return local and _is_self(principal, who) and not is_fresh(calling.mfa_verified_at, now)
-
-
-def _is_self(principal: Principal, who: Subject) -> bool:
-    """Names repeat from tenant to tenant."""
-    return (principal.tenant_id, principal.identity_id) == (who.tenant_id, who.identity_id)
+    return local and is_self(principal, who) and not is_fresh(calling.mfa_verified_at, now)
 
 
 def _is_no_user(reference: str) -> bool:

@@ -14,7 +14,7 @@ from scaivault.gate.transaction import Transaction
 from scaivault.identity import model, names, subjects
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.model import Subject, Token
-from scaivault.identity.reach import check_rank, holder, not_found
+from scaivault.identity.reach import check_rank, holder, is_self, not_found
 from scaivault.identity.store import tokens as tokens_store
 from scaivault.identity.store.tokens import Wanted
 from scaivault.storage.file import Connection
@@ -120,7 +120,7 @@ class Tokens:
         identity: str | None = principal.identity_id
         if reference is not None:
             who = self._found(db, caller, reference)
-            if who is not None and (all_of or _is_self(principal, who)):
+            if who is not None and (all_of or is_self(principal, who)):
                 tenant, identity = who.tenant_id, who.identity_id
             elif all_of:
                 raise not_found(reference)
@@ -183,14 +183,9 @@ class Tokens:
         row = tokens_store.token_by_id(db, principal.token_id if token_id == "self" else token_id)
         if row is not None:
             sees = self._tenancy.sees(principal, row.tenant_id)
-            if _is_self(principal, row) or (_sees_others(principal) and sees):
+            if is_self(principal, row) or (_sees_others(principal) and sees):
                 return row
         raise Refusal("token_not_found", "there is no such token", id=token_id[:64])
-
-
-def _is_self(principal: Principal, of: Token | Subject) -> bool:
-    """Names repeat from tenant to tenant."""
-    return (principal.tenant_id, principal.identity_id) == (of.tenant_id, of.identity_id)
 
 
 def _sees_others(principal: Principal) -> bool:
@@ -208,5 +203,5 @@ def _check_owner(tx: Transaction, caller: Caller, row: Token) -> None:
     """Nobody ends a token of somebody who ranks above."""
     principal = holder(caller)
     who = subjects.subject(tx.connection, row.tenant_id, row.identity_id)
-    if who is not None and not _is_self(principal, row):
+    if who is not None and not is_self(principal, row):
         check_rank(principal, who)
