@@ -43,6 +43,18 @@ def person(client: Any, name: str, *scopes: str, **more: Any) -> Any:
     return user, client.auth.create_token("laptop", list(scopes), identity_id=user.id)
 
 
+def test_an_id_that_leads_elsewhere_is_refused_by_its_name(client: Any) -> None:
+    identity = client.identity
+    for name, call, ids in (
+        ("group_id", identity.get_group, [""]),
+        ("account_id", identity.get_service_account, [".."]),
+        ("credential_id", identity.delete_credentials, ["sa:job", ""]),
+        ("identity_id", identity.revoke_access, ["user", "."]),
+    ):
+        with pytest.raises(ConfigurationError, match=f"^{name} must not"):
+            call(*ids)
+
+
 # -- people -------------------------------------------------------------------------------------
 
 
