@@ -23,7 +23,7 @@ from scaivault.tenancy import Tenancy
 from scaivault.wire import groups as wire
 from scaivault.wire.names import name_fault
 
-_DEEPEST: Final = 5
+DEEPEST: Final = 5
 
 
 class Groups:
@@ -162,8 +162,8 @@ def _moved(db: Connection, group: Group, parent: str | None) -> Group:
     chain = groups_store.chain(db, above.id)
     if group.id in chain:
         raise faults({"parent_id": "this group lies below the one that is to lie below it"})
-    if len(chain) + groups_store.height(db, group.id) > _DEEPEST:
-        raise faults({"parent_id": f"groups nest at most {_DEEPEST} deep"})
+    if len(chain) + groups_store.height(db, group.id) > DEEPEST:
+        raise faults({"parent_id": f"groups nest at most {DEEPEST} deep"})
     return group._replace(parent_id=above.id)
 
 

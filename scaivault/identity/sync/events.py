@@ -11,17 +11,17 @@ from scaivault.identity import names
 from scaivault.identity.model import ACTIVE, DELETED, SUSPENDED, User
 from scaivault.identity.store import users as users_store
 from scaivault.identity.sync import store
-from scaivault.identity.sync.circles import Circles
 from scaivault.identity.sync.facts import (
     APPLIED,
     IGNORED,
     STALE,
     UPDATED,
-    Circle,
     Origin,
     Outcome,
     Person,
+    ToldGroup,
 )
+from scaivault.identity.sync.groups import Groups
 from scaivault.identity.sync.people import People
 from scaivault.identity.sync.places import Places, status_told
 from scaivault.tenancy import Tenancy
@@ -42,12 +42,12 @@ class Events:
     happens inside a transaction."""
 
     def __init__(
-        self, issuer: str, tenancy: Tenancy, people: People, circles: Circles, places: Places
+        self, issuer: str, tenancy: Tenancy, people: People, groups: Groups, places: Places
     ) -> None:
         self._issuer: Final = issuer
         self._tenancy: Final = tenancy
         self._people: Final = people
-        self._circles: Final = circles
+        self._groups: Final = groups
         self._places: Final = places
 
     def take(self, tx: Transaction, event: ScaiKeyEvent) -> str:
@@ -162,9 +162,9 @@ class Events:
             return IGNORED
         external_id = event.resource.id
         if verb == "deleted":
-            if self._circles.linked(tx.connection, origin, external_id) is None:
+            if self._groups.linked(tx.connection, origin, external_id) is None:
                 store.ended_early(tx, origin, names.GROUP, external_id)
-            return self._circles.delete(tx, origin, external_id)
+            return self._groups.delete(tx, origin, external_id)
         if verb not in {"created", "updated"}:
             return IGNORED
         return self._upsert_group(tx, origin, event.data or {}, external_id)
@@ -175,23 +175,23 @@ class Events:
         db = tx.connection
         if store.has_ended(db, origin, names.GROUP, external_id):
             return STALE
-        if self._circles.linked(db, origin, external_id) is None and not self._is_own(tx, origin):
+        if self._groups.linked(db, origin, external_id) is None and not self._is_own(tx, origin):
             return IGNORED
         name = _text(data, "name", "display_name")
-        outcome = self._circles.upsert(tx, origin, Circle(external_id, name))
+        outcome = self._groups.upsert(tx, origin, ToldGroup(external_id, name))
         if "parent_id" in data and outcome not in {STALE, IGNORED}:
             self._move(tx, origin, external_id, _text(data, "parent_id"))
         return outcome
 
     def _move(self, tx: Transaction, origin: Origin, external_id: str, above: str | None) -> None:
         db = tx.connection
-        group = self._circles.linked(db, origin, external_id)
+        group = self._groups.linked(db, origin, external_id)
         if group is None:
             return
-        group = self._circles.loosen(tx, group)
-        parent = None if above is None else self._circles.linked(db, origin, above)
+        group = self._groups.loosen(tx, group)
+        parent = None if above is None else self._groups.linked(db, origin, above)
         if parent is not None:
-            self._circles.nest(tx, group, parent)
+            self._groups.nest(tx, group, parent)
 
     def _member(self, tx: Transaction, origin: Origin, event: ScaiKeyEvent) -> Outcome:
         db, data = tx.connection, event.data or {}
@@ -200,7 +200,7 @@ class Events:
         if is_group and named not in {None, event.resource.id}:
             return IGNORED
         group_id = event.resource.id if is_group else named
-        group = None if group_id is None else self._circles.linked(db, origin, group_id)
+        group = None if group_id is None else self._groups.linked(db, origin, group_id)
         user_id = _named(data, "user") or _named(data, "member")
         if group is None or user_id is None:
             return IGNORED
@@ -209,7 +209,7 @@ class Events:
         users = self._people.meant(db, origin, Person(user_id))
         return _worst(
             [
-                self._circles.member(tx, origin, group, user.identity_id, belongs=belongs)
+                self._groups.member(tx, origin, group, user.identity_id, belongs=belongs)
                 for user in users
             ]
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
+from scaivault.wire.names import name_fault
+
 APPLIED: Final = "applied"
 IGNORED: Final = "ignored"
 STALE: Final = "stale"
@@ -32,8 +34,8 @@ class Person(NamedTuple):
     mfa_enabled: bool | None = None
 
 
-class Circle(NamedTuple):
-    """A group. ``users`` and ``groups``: its own members, by external id."""
+class ToldGroup(NamedTuple):
+    """A group as it is told. ``users`` and ``groups``: its own members, by external id."""
 
     external_id: str
     name: str | None = None
@@ -52,3 +54,8 @@ class Counters(NamedTuple):
         if not isinstance(other, Counters):
             return NotImplemented
         return Counters(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+def shown(name: str | None) -> str | None:
+    """A name that was told, if it can be shown; None: the one that is there stays."""
+    return name if name is not None and name_fault(name) is None else None

@@ -1,6 +1,6 @@
 """Which group lies below which.
 
-A directory's groups form any graph: below several groups, in circles, of any depth. Here a group
+A directory's groups form any graph: below several groups, in cycles, of any depth. Here a group
 lies below one other, at most five deep. What does not fit is made up for by memberships: whoever
 belongs to the lower group is a member of the upper one itself."""
 
@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from scaivault.identity.sync.facts import Circle
+from scaivault.identity.groups.room import DEEPEST
+from scaivault.identity.sync.facts import ToldGroup
 from scaivault.identity.sync.scim import SyncFailed
 
-DEEPEST: Final = 5
 _STEPS_MOST: Final = 1_000_000
 
 
@@ -24,21 +24,21 @@ class Arranged(NamedTuple):
     users: dict[str, set[str]]
 
 
-def arrange(circles: Mapping[str, Circle]) -> Arranged:
+def arrange(groups: Mapping[str, ToldGroup]) -> Arranged:
     """A forest, and memberships in the place of all else. The result depends on the groups alone,
     not on their order. ``SyncFailed`` where that would be more than a million memberships."""
     forest = _Forest()
     edges = [
         (below, name)
-        for name in sorted(circles)
-        for below in sorted({one for one in circles[name].groups if one in circles})
+        for name in sorted(groups)
+        for below in sorted({one for one in groups[name].groups if one in groups})
     ]
     rest = [(below, name) for below, name in edges if not forest.add(below, name)]
-    users = {name: set(circle.users) for name, circle in circles.items()}
+    users = {name: set(told_group.users) for name, told_group in groups.items()}
     steps = 0
     for below, above in rest:
-        for one in _closure(circles, below):
-            members = circles[one].users
+        for one in _closure(groups, below):
+            members = groups[one].users
             steps += 1 + len(members)
             if steps > _STEPS_MOST:
                 raise SyncFailed("too_large", "the directory's groups are nested too widely")
@@ -69,12 +69,12 @@ class _Forest:
         return 1 + max((self._height(one) for one in self._below[name]), default=0)
 
 
-def _closure(circles: Mapping[str, Circle], start: str) -> set[str]:
+def _closure(groups: Mapping[str, ToldGroup], start: str) -> set[str]:
     """A group and all below it, in the directory's own graph."""
     found, waiting = {start}, [start]
     while waiting:
-        for one in circles[waiting.pop()].groups:
-            if one in circles and one not in found:
+        for one in groups[waiting.pop()].groups:
+            if one in groups and one not in found:
                 found.add(one)
                 waiting.append(one)
     return found

@@ -29,10 +29,10 @@ from scaivault.identity.sync.facts import (
     Origin,
     Outcome,
     Person,
+    shown,
 )
 from scaivault.ids import random_id
 from scaivault.storage.file import Connection
-from scaivault.wire.names import name_fault
 
 _NOBODY: Final[frozenset[str]] = frozenset()
 _RECORD: Final = re.compile(r"usr_[0-9a-z]{1,40}")
@@ -142,7 +142,7 @@ class People:
         name = identity.partition(":")[2]
         user = User(
             origin.tenant_id, _record_id(db, person.external_id), identity,
-            name if "@" in name else None, _shown(person) or name[:128],
+            name if "@" in name else None, shown(person.display_name) or name[:128],
             ACTIVE if person.active is not False else SUSPENDED, roles=(), created_at=tx.now,
             issuer=origin.issuer, mfa_enabled=int(person.mfa_enabled or False),
             last_synced_at=tx.now, as_of=origin.as_of, external_id=person.external_id,
@@ -162,7 +162,7 @@ class People:
         foreign.put_subject(tx, owner.tenant_id, owner.identity_id, iss, owner.external_id)
 
     def _updated(self, tx: Transaction, origin: Origin, user: User, person: Person) -> Outcome:
-        told = user._replace(display_name=_shown(person) or user.display_name)
+        told = user._replace(display_name=shown(person.display_name) or user.display_name)
         if person.mfa_enabled is not None:
             told = told._replace(mfa_enabled=int(person.mfa_enabled))
         if person.active is True:
@@ -212,11 +212,6 @@ class People:
 
 def _tell(tx: Transaction, user: User, changed: str) -> None:
     tx.also("identity_update", None, object_type=names.USER, object_id=user.id, changed=[changed])
-
-
-def _shown(person: Person) -> str | None:
-    name = person.display_name
-    return name if name is not None and name_fault(name) is None else None
 
 
 def _record_id(db: Connection, external_id: str) -> str:

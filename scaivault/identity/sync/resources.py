@@ -1,4 +1,4 @@
-"""SCIM's users and groups (RFC 7643 section 4) as people and circles, tenant by tenant."""
+"""SCIM's users and groups (RFC 7643 section 4): whom a directory knows, tenant by tenant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from scaivault.config.identity import Issuer
 from scaivault.identity.sync import scim
-from scaivault.identity.sync.facts import Circle, Person
+from scaivault.identity.sync.facts import Person, ToldGroup
 from scaivault.identity.sync.people import identity_of
 
 Resource = scim.Resource
@@ -19,7 +19,7 @@ class Listed(NamedTuple):
     """All that a directory has in a tenant, by its ids."""
 
     people: dict[str, Person]
-    circles: dict[str, Circle]
+    groups: dict[str, ToldGroup]
 
     def identities(self) -> Counter[str]:
         """How many people have a canonical id: nobody has one that several claim."""
@@ -50,7 +50,7 @@ def listed(
             place.people[user["id"]] = _person(user)
     for group in groups:
         if (place := of(group)) is not None:
-            place.circles[group["id"]] = _circle(group)
+            place.groups[group["id"]] = _group(group)
     return {tenant: _sorted_out(place) for tenant, place in found.items()}
 
 
@@ -99,7 +99,7 @@ def _display_name(user: Resource) -> str | None:
     return next((one for one in told if isinstance(one, str) and one), None)
 
 
-def _circle(group: Resource) -> Circle:
+def _group(group: Resource) -> ToldGroup:
     """Members whose kind is not told stand among the users until all groups are known."""
     users: list[str] = []
     groups: list[str] = []
@@ -112,16 +112,20 @@ def _circle(group: Resource) -> Circle:
             is_group = "/Groups/" in ref
         (groups if is_group else users).append(value)
     name = group.get("displayname")
-    return Circle(group["id"], name if isinstance(name, str) else None, tuple(users), tuple(groups))
+    return ToldGroup(
+        group["id"], name if isinstance(name, str) else None, tuple(users), tuple(groups)
+    )
 
 
 def _sorted_out(place: Listed) -> Listed:
     """With members that turn out to be groups among the groups."""
-    circles = {}
-    for circle in place.circles.values():
-        nested = {one for one in circle.users if one in place.circles and one not in place.people}
-        circles[circle.external_id] = circle._replace(
-            users=tuple(one for one in circle.users if one not in nested),
-            groups=(*circle.groups, *sorted(nested)),
+    groups = {}
+    for told_group in place.groups.values():
+        nested = {
+            one for one in told_group.users if one in place.groups and one not in place.people
+        }
+        groups[told_group.external_id] = told_group._replace(
+            users=tuple(one for one in told_group.users if one not in nested),
+            groups=(*told_group.groups, *sorted(nested)),
         )
-    return Listed(place.people, circles)
+    return Listed(place.people, groups)

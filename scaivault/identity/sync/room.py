@@ -10,8 +10,8 @@ from scaivault.config.identity import Issuer
 from scaivault.gate.gate import Gate
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.people.revoking import Revoking
-from scaivault.identity.sync.circles import Circles
 from scaivault.identity.sync.events import Events
+from scaivault.identity.sync.groups import Groups
 from scaivault.identity.sync.people import People
 from scaivault.identity.sync.places import Places
 from scaivault.identity.sync.receiver import Receiver
@@ -37,13 +37,13 @@ class Synchronization:
         lend: Lend,
         closing: Callable[[], bool],
     ) -> None:
-        people, circles = People(revoking, settings.issuers), Circles(authentication)
-        events = Events(_name(settings.issuers), tenancy, people, circles, Places(tenancy))
+        people, groups = People(revoking, settings.issuers), Groups(authentication)
+        events = Events(_name(settings.issuers), tenancy, people, groups, Places(tenancy))
         secret_file = settings.scaikey_webhook_secret_file
         self.receiver: Final = Receiver(gate, authentication, events, secret_file)
         self.sync: Final = Sync(gate, tenancy)
         self.run: Final = SyncRun(
-            gate, tenancy, authentication, people, circles, settings.issuers, lend=lend,
+            gate, tenancy, authentication, people, groups, settings.issuers, lend=lend,
             closing=closing,
         )  # fmt: skip
 

@@ -18,8 +18,8 @@ from scaivault.gate.transaction import Transaction
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.model import LOCAL
 from scaivault.identity.sync import scim, store
-from scaivault.identity.sync.circles import Circles
 from scaivault.identity.sync.facts import Counters, Origin
+from scaivault.identity.sync.groups import Groups
 from scaivault.identity.sync.people import People
 from scaivault.identity.sync.resources import Listed, listed
 from scaivault.identity.sync.scim import SyncFailed
@@ -53,7 +53,7 @@ class SyncRun:
         tenancy: Tenancy,
         authentication: Authentication,
         people: People,
-        circles: Circles,
+        groups: Groups,
         issuers: tuple[Issuer, ...],
         *,
         lend: Lend,
@@ -63,7 +63,7 @@ class SyncRun:
         self._tenancy: Final = tenancy
         self._authentication: Final = authentication
         self._people: Final = people
-        self._circles: Final = circles
+        self._groups: Final = groups
         self._issuers: Final = issuers
         self._lend: Final = lend
         self._closing: Final = closing
@@ -183,7 +183,7 @@ class SyncRun:
         done = Counters()
         for tenant in sorted(places):
             taking = await asyncio.to_thread(
-                TakingOver, self._people, self._circles, origins[tenant], places[tenant],
+                TakingOver, self._people, self._groups, origins[tenant], places[tenant],
                 gone[tenant],
             )  # fmt: skip
             own = self._own(caller, *self._tenancy.places(tenant))

@@ -14,7 +14,6 @@ from scaivault.identity.model import ACTIVE
 from scaivault.identity.store import groups as groups_store
 from scaivault.identity.store import users as users_store
 from scaivault.identity.sync import store
-from scaivault.identity.sync.circles import Circles
 from scaivault.identity.sync.facts import (
     CREATED,
     SAME,
@@ -24,6 +23,7 @@ from scaivault.identity.sync.facts import (
     Outcome,
     Person,
 )
+from scaivault.identity.sync.groups import Groups
 from scaivault.identity.sync.nesting import Arranged, arrange
 from scaivault.identity.sync.people import People, identity_of
 from scaivault.identity.sync.resources import Listed
@@ -74,14 +74,14 @@ class TakingOver:
     """One tenant of one run."""
 
     def __init__(
-        self, people: People, circles: Circles, origin: Origin, listed: Listed, gone: Absent
+        self, people: People, groups: Groups, origin: Origin, listed: Listed, gone: Absent
     ) -> None:
         self._people: Final = people
-        self._circles: Final = circles
+        self._groups: Final = groups
         self._origin: Final = origin
         self._listed: Final = listed
         self._gone: Final = gone
-        self._arranged: Final[Arranged] = arrange(listed.circles)
+        self._arranged: Final[Arranged] = arrange(listed.groups)
         self._identities: Final[Counter[str]] = listed.identities()
         self._told_of: set[str] = set()
         self._known: dict[str, str] | None = None
@@ -94,9 +94,9 @@ class TakingOver:
             yield partial(self._upsert, people=people)
         for missed in _chunks(self._gone.missed):
             yield partial(self._miss, records=missed)
-        for groups in _chunks(sorted(self._listed.circles)):
+        for groups in _chunks(sorted(self._listed.groups)):
             yield partial(self._name, groups=groups)
-        for groups in _chunks(sorted(self._listed.circles)):
+        for groups in _chunks(sorted(self._listed.groups)):
             yield partial(self._fill, groups=groups)
         yield self._empty
 
@@ -137,29 +137,29 @@ class TakingOver:
         """Each group with its name, and at the top unless it stays below the same one."""
         outcomes: dict[str, Outcome] = {}
         for name in groups:
-            outcome = self._circles.upsert(tx, self._origin, self._listed.circles[name])
+            outcome = self._groups.upsert(tx, self._origin, self._listed.groups[name])
             outcomes[name] = outcome
-            group = self._circles.linked(tx.connection, self._origin, name)
+            group = self._groups.linked(tx.connection, self._origin, name)
             if group is None or outcome not in {CREATED, UPDATED, SAME}:
                 continue
             self._told_of.add(name)
             if group.parent_id != self._parent(tx.connection, name):
-                self._circles.loosen(tx, group)
+                self._groups.loosen(tx, group)
         return self._counted(tx, names.GROUP, outcomes)
 
     def _fill(self, tx: Transaction, groups: list[str]) -> Counters:
         """Members, and the place below another group."""
         outcomes: dict[str, Outcome] = {}
         for name in groups:
-            group = self._circles.linked(tx.connection, self._origin, name)
+            group = self._groups.linked(tx.connection, self._origin, name)
             if group is None or name not in self._told_of:
                 continue
             wanted = self._parent(tx.connection, name)
             above = None if wanted is None else groups_store.group_by_id(tx.connection, wanted)
             if above is not None and group.parent_id != above.id:
-                self._circles.nest(tx, group, above)
+                self._groups.nest(tx, group, above)
             members = self._members(tx.connection, self._arranged.users[name])
-            outcomes[name] = self._circles.members(tx, self._origin, group, members)
+            outcomes[name] = self._groups.members(tx, self._origin, group, members)
         return self._counted(tx, names.GROUP, outcomes)
 
     def _parent(self, db: Connection, name: str) -> str | None:
@@ -181,12 +181,12 @@ class TakingOver:
         outcomes: dict[str, Outcome] = {}
         for name, record in store.links(tx.connection, *place, names.GROUP).items():
             group = groups_store.group_by_id(tx.connection, record)
-            if name in self._listed.circles or group is None or group.deleted_at is not None:
+            if name in self._listed.groups or group is None or group.deleted_at is not None:
                 continue
             if (group.as_of or 0) > self._origin.as_of:
                 continue
             if record in missed:
-                outcomes[name] = self._circles.members(tx, self._origin, group, ())
+                outcomes[name] = self._groups.members(tx, self._origin, group, ())
             store.missed(tx, record)
         return self._counted(tx, names.GROUP, outcomes)
 

@@ -131,8 +131,8 @@ class Minting:
             found["name"] = fault
         if body.identity_id is not None and _is_no_user(body.identity_id):
             found["identity_id"] = "must be a user: others have no personal access tokens"
-        if not set(model.SCOPES).issuperset(body.scopes):
-            found["scopes"] = f"must be of: {' '.join(model.SCOPES)}"
+        if (fault := model.scopes_fault(body.scopes)) is not None:
+            found["scopes"] = fault
         for index, text in enumerate(body.ip_ranges or ()):
             if not _is_range(text):
                 found[f"ip_ranges.{index}"] = "must be an address or a CIDR block"

@@ -15,7 +15,7 @@ from scaivault.errors import Refusal, faults
 from scaivault.gate.globs import check_glob
 from scaivault.gate.paths import check_path
 from scaivault.identity.foreign import keys
-from scaivault.identity.model import SCOPES
+from scaivault.identity.model import scopes_fault
 from scaivault.identity.trusts import model
 from scaivault.identity.trusts.subject_globs import names_nobody
 from scaivault.outbound import AddressRefused, Guard, parse_target
@@ -56,7 +56,7 @@ class Checks:
             "name": name_fault(body.name),
             "issuer": self._issuer_fault(body.issuer),
             "subject": _subject_fault(body),
-            "max_scopes": _scopes_fault(body.max_scopes),
+            "max_scopes": scopes_fault(body.max_scopes),
             "jwks": _jwks_fault(body.jwks),
             **_claim_faults(body.claims_equal),
         }
@@ -125,10 +125,6 @@ def _leaves_owner_open(subject: str) -> bool:
     ``repo:*/shop:*``. Anybody can call a repository ``shop``."""
     head, *rest = _WILDCARD.split(subject, maxsplit=1)
     return bool(rest) and any(kind.startswith(head) for kind in _KINDS)
-
-
-def _scopes_fault(scopes: list[str]) -> str | None:
-    return None if set(scopes) <= set(SCOPES) else f"must be of: {' '.join(SCOPES)}"
 
 
 def _claim_faults(claims: Mapping[str, Any]) -> dict[str, str | None]:

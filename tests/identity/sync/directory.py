@@ -27,7 +27,7 @@ def person(about: str, email: str, **more: Any) -> dict[str, Any]:
     return usual | more
 
 
-def circle(about: str, name: str, *members: Any, **more: Any) -> dict[str, Any]:
+def scim_group(about: str, name: str, *members: Any, **more: Any) -> dict[str, Any]:
     """Members: ids of users, or whole objects."""
     told = [{"value": one} if isinstance(one, str) else one for one in members]
     usual: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scaivault.clock import MINUTE, FakeClock
-from tests.identity.sync.directory import TOKEN, Directory, circle, person
+from tests.identity.sync.directory import TOKEN, Directory, person, scim_group
 from tests.identity.sync.synced import SECRET, Synced
 from tests.support.house import House
 from tests.support.issuing import Provider
@@ -60,7 +60,7 @@ async def known(tmp_path: Path, directory: Directory) -> AsyncIterator[Known]:
 async def test_one_person_by_token_and_by_directory(known: Known) -> None:
     assert await known.login("u1") == []
     known.directory.users = [person("u1", MIRA)]
-    known.directory.groups = [circle("g1", "night", "u1")]
+    known.directory.groups = [scim_group("g1", "night", "u1")]
     token = known.token("u1")
     done = await known.run()
     assert done["created"] == 1  # the group
@@ -84,7 +84,7 @@ async def test_tokens_that_call_people_otherwise(known: Known) -> None:
     await known.login("pairwise-1")
     old = known.token("pairwise-1")
     known.directory.users = [person("u1", MIRA)]
-    known.directory.groups = [circle("g1", "night", "u1")]
+    known.directory.groups = [scim_group("g1", "night", "u1")]
     await known.run()
     assert await known.seen(old) == "token_revoked"
     known.later()
@@ -97,7 +97,7 @@ async def test_an_address_that_moved_between_login_and_first_run(known: Known) -
     await known.login("u1")
     old = known.token("u1")
     known.directory.users = [person("u1", "m.quist@harbor.example"), person("u2", MIRA)]
-    known.directory.groups = [circle("g1", "night", "u2")]
+    known.directory.groups = [scim_group("g1", "night", "u2")]
     await known.run()
     assert await known.seen(old) == []
     assert await known.login("u2") == "token_invalid"
@@ -107,7 +107,7 @@ async def test_an_address_that_moved_between_login_and_first_run(known: Known) -
 async def test_an_address_that_moved_to_somebody_unknown_to_tokens(known: Known) -> None:
     """Nobody logged in yet: the first who comes with the address is not let in as its owner."""
     known.directory.users = [person("u1", MIRA)]
-    known.directory.groups = [circle("g1", "night", "u1")]
+    known.directory.groups = [scim_group("g1", "night", "u1")]
     await known.run()
     known.directory.users = [person("u1", "m.quist@harbor.example"), person("u2", MIRA)]
     await known.run()
@@ -117,7 +117,7 @@ async def test_an_address_that_moved_to_somebody_unknown_to_tokens(known: Known)
 
 async def test_who_comes_back_when_his_address_is_anothers(known: Known) -> None:
     known.directory.users = [person("u1", MIRA)]
-    known.directory.groups = [circle("g1", "night", "u1")]
+    known.directory.groups = [scim_group("g1", "night", "u1")]
     await known.run()
     assert await known.login("u1") == ["group:night"]
     known.directory.users = [person("u1", "m.quist@harbor.example", active=False)]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scaivault.identity.sync import scim
-from tests.identity.sync.directory import Directory, Reply, circle, listing, person
+from tests.identity.sync.directory import Directory, Reply, listing, person, scim_group
 from tests.identity.sync.synced import SECRET, Synced
 
 MIRA = "mira@harbor.example"
@@ -65,8 +65,8 @@ BAD: dict[str, tuple[Answers, str]] = {
     "an id with a line break": (users(person("u\n1", MIRA)), "invalid_answer"),
     "active is a number": (users(person("u1", MIRA, active=0)), "invalid_answer"),
     "emails as text": (users(person("u1", MIRA, emails=MIRA)), "invalid_answer"),
-    "members as text": (groups(circle("g1", "x") | {"members": "u1"}), "invalid_answer"),
-    "members are numbers": (groups(circle("g1", "x") | {"members": [1]}), "invalid_answer"),
+    "members as text": (groups(scim_group("g1", "x") | {"members": "u1"}), "invalid_answer"),
+    "members are numbers": (groups(scim_group("g1", "x") | {"members": [1]}), "invalid_answer"),
     "fewer than promised": (users(KNOWN, total=2), "invalid_answer"),
     "the same page for ever": (users(KNOWN, person("u2", "b@x.org"), total=9), "invalid_answer"),
     "no end": (fresh, "too_large"),
@@ -85,7 +85,7 @@ async def test_an_answer_that_is_none(
 ) -> None:
     monkeypatch.setattr(scim, "RESOURCES_MOST", 2000)
     directory.users = [KNOWN]
-    directory.groups = [circle("g1", "night", "u1")]
+    directory.groups = [scim_group("g1", "night", "u1")]
     await synced.run()
     before = await synced.users(), await synced.groups(), await synced.members("night")
     directory.instead, code = BAD[name]
@@ -143,8 +143,8 @@ async def test_whoever_cannot_be_taken_over_is_left_out(
         person("ceo@harbor.example", "", userName="x", emails=[]),
     ]
     directory.groups = [
-        circle("g1", "\x00", "u3", "nobody", {"value": 7}, {}),
-        circle("g2", "", {"value": "g1", "type": "Group"}, {"value": "g9", "type": "Group"}),
+        scim_group("g1", "\x00", "u3", "nobody", {"value": 7}, {}),
+        scim_group("g2", "", {"value": "g1", "type": "Group"}, {"value": "g9", "type": "Group"}),
     ]
     done = await synced.run()
     assert done["status"] == "completed"

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaivault.identity.groups.room import DEEPEST
 from scaivault.identity.sync import nesting
-from scaivault.identity.sync.facts import Circle
-from scaivault.identity.sync.nesting import DEEPEST, Arranged, arrange
+from scaivault.identity.sync.facts import ToldGroup
+from scaivault.identity.sync.nesting import Arranged, arrange
 from scaivault.identity.sync.scim import SyncFailed
 
 NAMES = tuple("abcdefgh")
@@ -20,20 +21,20 @@ graphs = st.dictionaries(
     ),
 ).map(
     lambda graph: {
-        name: Circle(name, name, tuple(users), tuple(groups))
+        name: ToldGroup(name, name, tuple(users), tuple(groups))
         for name, (users, groups) in graph.items()
     }
 )
 
 
-def belonging(circles: dict[str, Circle], start: str) -> set[str]:
+def belonging(groups: dict[str, ToldGroup], start: str) -> set[str]:
     """Who belongs to a group as the directory means it."""
     found, waiting = {start}, [start]
     while waiting:
-        below = {one for one in circles[waiting.pop()].groups if one in circles} - found
+        below = {one for one in groups[waiting.pop()].groups if one in groups} - found
         found |= below
         waiting += below
-    return {user for one in found for user in circles[one].users}
+    return {user for one in found for user in groups[one].users}
 
 
 def effective(arranged: Arranged, start: str) -> set[str]:
@@ -46,10 +47,10 @@ def effective(arranged: Arranged, start: str) -> set[str]:
 
 
 @given(graphs)
-def test_nobody_is_lost_and_nobody_gained(circles: dict[str, Circle]) -> None:
-    arranged = arrange(circles)
-    for name in circles:
-        assert effective(arranged, name) == belonging(circles, name)
+def test_nobody_is_lost_and_nobody_gained(groups: dict[str, ToldGroup]) -> None:
+    arranged = arrange(groups)
+    for name in groups:
+        assert effective(arranged, name) == belonging(groups, name)
         depth, above = 1, name
         while above in arranged.parents:
             above = arranged.parents[above]
@@ -58,17 +59,17 @@ def test_nobody_is_lost_and_nobody_gained(circles: dict[str, Circle]) -> None:
 
 
 @given(graphs)
-def test_the_order_of_the_groups_says_nothing(circles: dict[str, Circle]) -> None:
-    backwards = dict(reversed(circles.items()))
-    assert arrange(circles) == arrange(backwards)
+def test_the_order_of_the_groups_says_nothing(groups: dict[str, ToldGroup]) -> None:
+    backwards = dict(reversed(groups.items()))
+    assert arrange(groups) == arrange(backwards)
 
 
 def test_a_chain_deeper_than_five() -> None:
-    circles = {
-        str(n): Circle(str(n), str(n), (f"u{n}",), (str(n + 1),) if n < 8 else ())
+    groups = {
+        str(n): ToldGroup(str(n), str(n), (f"u{n}",), (str(n + 1),) if n < 8 else ())
         for n in range(1, 9)
     }
-    arranged = arrange(circles)
+    arranged = arrange(groups)
     assert effective(arranged, "1") == {f"u{n}" for n in range(1, 9)}
     assert len(arranged.parents) < 7
 
@@ -76,7 +77,7 @@ def test_a_chain_deeper_than_five() -> None:
 def test_a_graph_made_to_be_costly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nesting, "_STEPS_MOST", 1000)
     names = [str(n) for n in range(30)]
-    circles = {name: Circle(name, name, ("u",), tuple(names)) for name in names}
+    groups = {name: ToldGroup(name, name, ("u",), tuple(names)) for name in names}
     with pytest.raises(SyncFailed) as failed:
-        arrange(circles)
+        arrange(groups)
     assert failed.value.code == "too_large"

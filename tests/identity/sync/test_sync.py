@@ -12,7 +12,7 @@ from scaivault.clock import HOUR, SECOND, FakeClock
 from scaivault.identity.sync import taking_over
 from scaivault.identity.sync.facts import Counters
 from scaivault.identity.sync.taking_over import TakingOver
-from tests.identity.sync.directory import Directory, circle, person
+from tests.identity.sync.directory import Directory, person, scim_group
 from tests.identity.sync.synced import SECRET, Synced
 from tests.support.house import House
 
@@ -28,7 +28,7 @@ def people(count: int) -> list[dict[str, Any]]:
 
 async def test_users_groups_and_members(synced: Synced, directory: Directory) -> None:
     directory.users = [person("u1", MIRA), person("u2", BEN, active=False)]
-    directory.groups = [circle("g1", "night", "u1", "u2")]
+    directory.groups = [scim_group("g1", "night", "u1", "u2")]
     done = await synced.run()
     counters = {name: done[name] for name in ("status", "created", "updated", "suspended")}
     assert counters == {"status": "completed", "created": 3, "updated": 1, "suspended": 0}
@@ -66,7 +66,7 @@ async def test_the_ledger_tells_of_start_and_end(synced: Synced, directory: Dire
 async def test_the_ledger_tells_which_records_changed(synced: Synced, directory: Directory) -> None:
     """By the keys that rows of this action have, and no others."""
     directory.users = [person("u1", MIRA), person("u2", BEN)]
-    directory.groups = [circle("g1", "night", "u1")]
+    directory.groups = [scim_group("g1", "night", "u1")]
     await synced.run()
     directory.users[0]["displayName"], directory.users[1]["active"] = "Mira Quist", False
     before = len(await synced.house.rows(action="identity_update"))
@@ -180,13 +180,13 @@ async def test_a_run_that_the_end_of_the_vault_cuts_in_two(
 async def test_newer_news_stay(synced: Synced, directory: Directory) -> None:
     """Whatever a run finds is as old as its beginning."""
     directory.users = [person("u1", MIRA), person("u2", BEN)]
-    directory.groups = [circle("g1", "night", "u1")]
+    directory.groups = [scim_group("g1", "night", "u1")]
     await synced.run()
     assert isinstance(synced.house.clock, FakeClock)
     synced.house.clock.advance(-HOUR)
     await synced.work()
     directory.users = [person("u1", MIRA, active=False, displayName="M."), person("u3", KAI)]
-    directory.groups = [circle("g1", "day")]
+    directory.groups = [scim_group("g1", "day")]
     for _ in range(3):
         await synced.run()
     users = await synced.users()
@@ -274,12 +274,12 @@ async def test_an_address_stays_with_whom_it_stands_for(
     synced: Synced, directory: Directory
 ) -> None:
     directory.users = [person("u1", MIRA), person("u2", BEN)]
-    directory.groups = [circle("g1", "admins", "u1"), circle("g2", "staff", "u2")]
+    directory.groups = [scim_group("g1", "admins", "u1"), scim_group("g2", "staff", "u2")]
     await synced.run()
     directory.users = [
         person("u1", "m.quist@harbor.example"), person("u2", BEN), person("u3", MIRA),
     ]  # fmt: skip
-    directory.groups = [circle("g1", "admins", "u1"), circle("g2", "staff", "u2", "u3")]
+    directory.groups = [scim_group("g1", "admins", "u1"), scim_group("g2", "staff", "u2", "u3")]
     await synced.run()
     assert list(await synced.members("admins")) == [MIRA]
     assert list(await synced.members("staff")) == [BEN]
@@ -297,7 +297,7 @@ async def test_an_address_that_two_people_claim_is_nobodys(
 async def test_users_that_were_made_here_stay(synced: Synced, directory: Directory) -> None:
     await synced.house.call("POST", "/v1/identity/users", {"email": MIRA})
     directory.users = [person("u1", MIRA, active=False)]
-    directory.groups = [circle("g1", "staff", "u1")]
+    directory.groups = [scim_group("g1", "staff", "u1")]
     await synced.run()
     await synced.run()
     found = (await synced.users())[MIRA]
@@ -312,9 +312,9 @@ async def test_nested_groups(synced: Synced, directory: Directory) -> None:
     nested = {"value": "g2", "type": "Group"}
     by_address = {"value": "g3", "$ref": directory.url + "/Groups/g3"}
     directory.groups = [
-        circle("g1", "all", "u1", nested),
-        circle("g2", "some", "u2", by_address),
-        circle("g3", "few", {"value": "u3", "type": "User"}),
+        scim_group("g1", "all", "u1", nested),
+        scim_group("g2", "some", "u2", by_address),
+        scim_group("g3", "few", {"value": "u3", "type": "User"}),
     ]
     await synced.run()
     assert await synced.members("all") == {MIRA: "DIRECT", BEN: "INHERITED", KAI: "INHERITED"}
@@ -323,8 +323,10 @@ async def test_nested_groups(synced: Synced, directory: Directory) -> None:
     assert groups["few"]["parent_id"] == groups["some"]["id"]
     # The other way round.
     directory.groups = [
-        circle("g1", "all", "u1"), circle("g2", "some", "u2", "g1"), circle("g3", "few", "g2"),
-    ]  # fmt: skip
+        scim_group("g1", "all", "u1"),
+        scim_group("g2", "some", "u2", "g1"),
+        scim_group("g3", "few", "g2"),
+    ]
     await synced.run()
     assert await synced.members("few") == {MIRA: "INHERITED", BEN: "INHERITED"}
     assert await synced.members("all") == {MIRA: "DIRECT"}
@@ -333,9 +335,12 @@ async def test_nested_groups(synced: Synced, directory: Directory) -> None:
 async def test_a_group_below_two_and_a_circle(synced: Synced, directory: Directory) -> None:
     directory.users = [person("u1", MIRA), person("u2", BEN), person("u3", KAI)]
     directory.groups = [
-        circle("g1", "one", "g3", "u1"), circle("g2", "two", "g3"), circle("g3", "three", "u3"),
-        circle("g4", "left", "g5"), circle("g5", "right", "g4", "u2"),
-    ]  # fmt: skip
+        scim_group("g1", "one", "g3", "u1"),
+        scim_group("g2", "two", "g3"),
+        scim_group("g3", "three", "u3"),
+        scim_group("g4", "left", "g5"),
+        scim_group("g5", "right", "g4", "u2"),
+    ]
     await synced.run()
     assert set(await synced.members("one")) == {MIRA, KAI}
     assert set(await synced.members("two")) == {KAI}
@@ -344,7 +349,7 @@ async def test_a_group_below_two_and_a_circle(synced: Synced, directory: Directo
 
 async def test_a_group_that_is_missing_twice(synced: Synced, directory: Directory) -> None:
     directory.users = [person("u1", MIRA)]
-    directory.groups = [circle("g1", "night", "u1")]
+    directory.groups = [scim_group("g1", "night", "u1")]
     await synced.run()
     group = directory.groups.pop()
     await synced.run()
@@ -359,7 +364,7 @@ async def test_a_group_that_is_missing_twice(synced: Synced, directory: Director
 async def test_a_local_group_of_the_same_name(synced: Synced, directory: Directory) -> None:
     await synced.house.call("POST", "/v1/identity/groups", {"name": "admins"})
     directory.users = [person("u1", MIRA)]
-    directory.groups = [circle("g1", "admins", "u1")]
+    directory.groups = [scim_group("g1", "admins", "u1")]
     await synced.run()
     assert await synced.members("admins") == {}
     assert len(await synced.groups()) == 2

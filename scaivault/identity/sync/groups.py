@@ -13,6 +13,7 @@ from typing import Final
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import names
 from scaivault.identity.authentication import Authentication
+from scaivault.identity.groups.room import DEEPEST
 from scaivault.identity.store import groups as groups_store
 from scaivault.identity.store.groups import Group
 from scaivault.identity.sync import store
@@ -22,20 +23,19 @@ from scaivault.identity.sync.facts import (
     SAME,
     STALE,
     UPDATED,
-    Circle,
     Origin,
     Outcome,
+    ToldGroup,
+    shown,
 )
 from scaivault.ids import digits, random_id
 from scaivault.storage.file import Connection
-from scaivault.wire.names import name_fault
 
-_DEEPEST: Final = 5
 _OTHER: Final = re.compile(r"[^a-z0-9._-]+")
 _RECORD: Final = re.compile(r"grp_[0-9a-z]{1,40}")
 
 
-class Circles:
+class Groups:
     """One per open vault. Everything here happens inside a transaction."""
 
     def __init__(self, authentication: Authentication) -> None:
@@ -46,30 +46,31 @@ class Circles:
         record = store.linked(db, origin, names.GROUP, external_id)
         return None if record is None else groups_store.group_by_id(db, record)
 
-    def upsert(self, tx: Transaction, origin: Origin, circle: Circle) -> Outcome:
+    def upsert(self, tx: Transaction, origin: Origin, told_group: ToldGroup) -> Outcome:
         """A group's name as it is now."""
-        group = self.linked(tx.connection, origin, circle.external_id)
+        group = self.linked(tx.connection, origin, told_group.external_id)
         if group is None:
-            return self._created(tx, origin, circle)
+            return self._created(tx, origin, told_group)
         if group.deleted_at is not None:
             return IGNORED
         store.found_again(tx, group.id)
         if (group.as_of or 0) > origin.as_of:
             return STALE
-        told = group._replace(display_name=_shown(circle) or group.display_name)
+        told = group._replace(display_name=shown(told_group.name) or group.display_name)
         groups_store.put_group(tx, told._replace(as_of=origin.as_of, last_synced_at=tx.now))
         return SAME if told == group else UPDATED
 
-    def _created(self, tx: Transaction, origin: Origin, circle: Circle) -> Outcome:
+    def _created(self, tx: Transaction, origin: Origin, told_group: ToldGroup) -> Outcome:
         db = tx.connection
-        identity = _free(db, origin, circle)
+        identity = _free(db, origin, told_group)
         group = Group(
-            origin.tenant_id, _record_id(db, circle.external_id), identity,
-            _shown(circle) or identity.removeprefix("group:"), None, tx.now, issuer=origin.issuer,
-            last_synced_at=tx.now, as_of=origin.as_of, external_id=circle.external_id,
+            origin.tenant_id, _record_id(db, told_group.external_id), identity,
+            shown(told_group.name) or identity.removeprefix("group:"), None, tx.now,
+            issuer=origin.issuer, last_synced_at=tx.now, as_of=origin.as_of,
+            external_id=told_group.external_id,
         )  # fmt: skip
         groups_store.put_group(tx, group)
-        store.link(tx, origin, names.GROUP, circle.external_id, group.id)
+        store.link(tx, origin, names.GROUP, told_group.external_id, group.id)
         return CREATED
 
     def delete(self, tx: Transaction, origin: Origin, external_id: str) -> Outcome:
@@ -135,40 +136,35 @@ class Circles:
 
     @staticmethod
     def nest(tx: Transaction, group: Group, above: Group) -> bool:
-        """Put a group below another one of its issuer; False where that makes a circle or goes
+        """Put a group below another one of its issuer; False where that makes a cycle or goes
         too deep."""
         chain = groups_store.chain(tx.connection, above.id)
         height = groups_store.height(tx.connection, group.id)
-        if group.id in chain or len(chain) + height > _DEEPEST or above.deleted_at is not None:
+        if group.id in chain or len(chain) + height > DEEPEST or above.deleted_at is not None:
             return False
         groups_store.put_group(tx, group._replace(parent_id=above.id))
         return True
 
 
-def _shown(circle: Circle) -> str | None:
-    name = circle.name
-    return name if name is not None and name_fault(name) is None else None
-
-
-def _free(db: Connection, origin: Origin, circle: Circle) -> str:
+def _free(db: Connection, origin: Origin, told_group: ToldGroup) -> str:
     """A canonical id that nobody has or had. Never one that is there: what is bound to it was
     meant for another group."""
-    for identity in _candidates(circle):
+    for identity in _candidates(told_group):
         if groups_store.group_by_identity(db, origin.tenant_id, identity) is None:
             return identity
     return f"group:{random_id('')}"
 
 
-def _candidates(circle: Circle) -> Iterator[str]:
+def _candidates(told_group: ToldGroup) -> Iterator[str]:
     """The name itself, but for case and blanks; of what cannot be one, what is left with a mark
     that only this group has."""
-    name = (circle.name or "").strip().lower() if (circle.name or "").isascii() else ""
+    name = (told_group.name or "").strip().lower() if (told_group.name or "").isascii() else ""
     plain = name.replace(" ", "-")
     named = names.canonical(f"group:{plain}")
     if named is not None:
         yield named[1]
-    rest = _OTHER.sub("-", (circle.name or "").lower()).strip("-._")[:100] or "group"
-    digest = blake2b(circle.external_id.encode(), digest_size=5).digest()
+    rest = _OTHER.sub("-", (told_group.name or "").lower()).strip("-._")[:100] or "group"
+    digest = blake2b(told_group.external_id.encode(), digest_size=5).digest()
     yield f"group:{rest}-{digits(int.from_bytes(digest, 'big'), 8)}"
 
 
