@@ -445,6 +445,31 @@ def test_a_trust_from_a_file_and_a_flag_that_wins(run: Any, server: Any) -> None
     ]
 
 
+def test_a_file_clears_what_is_null_in_it_and_a_flag_wins(run: Any, server: Any) -> None:
+    server.answer("PATCH /v1/identity/trusts/trs_1", TRUST)
+    stdin = json.dumps({"name": "old", "allowed_paths": None})
+    words = ("identity", "trust", "update", "trs_1", "--file", "-", "--name", "new")
+    assert run(*words, stdin=stdin).exit_code == 0
+    assert server.sent("PATCH /v1/identity/trusts/trs_1") == [
+        {"name": "new", "allowed_paths": None}
+    ]
+
+
+@pytest.mark.parametrize("name", ["self", "trust_id"])
+def test_a_field_that_no_trust_has_is_refused(run: Any, server: Any, name: str) -> None:
+    words = ("identity", "trust", "update", "trs_1", "--file", "-")
+    result = run(*words, stdin=json.dumps({name: "x"}))
+    assert (result.exit_code, server.requests) == (5, [])
+    assert f"no field {name}" in result.stderr
+
+
+def test_a_change_of_nothing_names_the_flags(run: Any) -> None:
+    told = run("identity", "update", "partner", "ptn_1").stderr
+    assert told == "error: usage: name what to change: --name, --region, --status\n"
+    told = run("identity", "update", "group", "ops").stderr
+    assert told == "error: usage: name what to change: --display-name, --parent, --no-parent\n"
+
+
 def test_trusts_are_listed_and_changed(run: Any, server: Any) -> None:
     page = {"trusts": [TRUST], "cursor": None, "has_more": False}
     server.answer("GET /v1/identity/trusts", page)

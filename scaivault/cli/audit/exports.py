@@ -11,7 +11,7 @@ from scaivault.cli.failure import usage
 from scaivault.cli.secrets.shapes import row_table
 from scaivault.cli.session import client_flags, session
 from scaivault.cli.tables import list_of
-from scaivault.cli.values import json_object
+from scaivault.cli.values import given, json_object
 
 _KINDS = click.Choice(("file", "s3", "gcs", "azure_blob"))
 _COLUMNS = {
@@ -59,7 +59,7 @@ def export(
         to,
         _destination(dest, dest_file, place),
         format=form or "jsonl",
-        filters={name: value for name, value in filters.items() if value is not None} or None,
+        filters=given(**filters) or None,
     )
     current.show(answer, row_table(answer.body, "export_id", "status", "estimated_records"))
 
@@ -83,7 +83,7 @@ def exports(export_id: str | None) -> None:
 def _destination(
     dest: str | None, dest_file: str | None, place: dict[str, str | None]
 ) -> dict[str, Any]:
-    named = {name: value for name, value in place.items() if value is not None}
+    named = given(**place)
     if dest_file is not None:
         if dest is not None or named:
             raise usage("--dest-file says everything of the destination; use it alone")

@@ -91,7 +91,7 @@ def list_(identity: str | None, kind: str | None, status: str | None, every: boo
 
 @token.command()
 @click.argument("which", metavar="ID")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@ask.yes_flag
 @client_flags
 def revoke(which: str, yes: bool) -> None:
     """End a token and those made from it; `self` is the one in use. It holds for the next request.

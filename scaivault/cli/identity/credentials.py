@@ -9,7 +9,6 @@ import click
 from scaivault.cli import ask
 from scaivault.cli.failure import Failure, usage
 from scaivault.cli.http import rows
-from scaivault.cli.identity.shapes import yes_flag
 from scaivault.cli.ids import account_of
 from scaivault.cli.once import hand_over, out_flag
 from scaivault.cli.session import Session, client_flags, session
@@ -31,7 +30,7 @@ _COLUMNS = {
 @out_flag
 @click.option("--retire", is_flag=True, help="End all but the newest, which must be in use.")
 @click.option("--end", metavar="ID", help="End this one.")
-@yes_flag
+@ask.yes_flag
 @client_flags
 def credentials(
     name: str,

@@ -8,10 +8,10 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
-from scaivault.cli.identity.shapes import numbered, page_flags, show_numbered, yes_flag
+from scaivault.cli.identity.shapes import numbered, page_flags, show_numbered, show_one
 from scaivault.cli.ids import group_of
 from scaivault.cli.session import client_flags, session
-from scaivault.cli.tables import facts, list_of
+from scaivault.cli.tables import list_of
 
 _COLUMNS = {
     "IDENTITY": "identity_id", "ID": "user_id", "BY": "membership_type", "SINCE": "added_at",
@@ -22,7 +22,7 @@ _COLUMNS = {
 @click.argument("group", metavar="GROUP")
 @click.option("--add", metavar="IDENTITY", help="Put a user or service account into it.")
 @click.option("--remove", metavar="IDENTITY", help="Take a direct member out of it.")
-@yes_flag
+@ask.yes_flag
 @page_flags
 @client_flags
 def members(group: str, add: str | None, remove: str | None, yes: bool, **pages: Any) -> None:
@@ -36,14 +36,12 @@ def members(group: str, add: str | None, remove: str | None, yes: bool, **pages:
     if remove is not None:
         ask.agreed(f"Take {remove} out of {group}?", yes=yes)
     group = group_of(group)
-    current = session()
-    vault = current.vault()
-    identities = vault.client.identity
     if add is not None:
-        answer = vault.ask(identities.add_member, group, add)
-        current.show(answer, facts(answer.body))
+        show_one("add_member", group, add)
     elif remove is not None:
-        current.show(vault.ask(identities.remove_member, group, remove))
+        show_one("remove_member", group, remove)
     else:
-        answer = numbered(vault, identities.members, "members", group, **pages)
+        current = session()
+        vault = current.vault()
+        answer = numbered(vault, vault.client.identity.members, "members", group, **pages)
         show_numbered(current, answer, list_of(answer.body, "members", _COLUMNS))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scaivault.cli import ask
-from scaivault.cli.identity.shapes import yes_flag
 from scaivault.cli.ids import caller_type_of
 from scaivault.cli.output import Table
 from scaivault.cli.session import Session, client_flags, session
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 @click.command("revoke-access")
 @click.argument("identity", metavar="IDENTITY")
 @click.option("--reason", metavar="S", help="Why; it stands in the audit log.")
-@yes_flag
+@ask.yes_flag
 @client_flags
 def revoke_access(identity: str, reason: str | None, yes: bool) -> None:
     """End at once everything that a user or service account has: tokens, also those of other

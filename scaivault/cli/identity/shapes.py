@@ -10,7 +10,8 @@ import click
 from scaivault.cli.failure import usage
 from scaivault.cli.http import Answer
 from scaivault.cli.output import Table
-from scaivault.cli.session import Session
+from scaivault.cli.session import Session, session
+from scaivault.cli.tables import facts
 
 if TYPE_CHECKING:
     from scaivault.cli.vault import Vault
@@ -40,11 +41,6 @@ def match_flag(command: _Command) -> _Command:
     return click.option("--match", "q", metavar="TEXT", help=text)(command)
 
 
-def yes_flag(command: _Command) -> _Command:
-    """``--yes``, as ``yes``."""
-    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
-
-
 def numbered(
     vault: Vault,
     call: Callable[..., Any],
@@ -67,9 +63,18 @@ def show_numbered(current: Session, answer: Answer, table: Table) -> None:
         current.note(f"there are more: {total} in all; --all fetches every page")
 
 
-def changed(**fields: Any) -> dict[str, Any]:
-    """What is to change; a status in capitals. ``Failure`` when that is nothing."""
-    found = {name: value for name, value in fields.items() if value is not None}
-    if not found:
-        raise usage("name what to change; see --help")
-    return found
+def show_one(call: str, /, *arguments: Any, **options: Any) -> None:
+    """Make this call of ``client.identity``, and show the object that it answers, if any."""
+    current = session()
+    vault = current.vault()
+    answer = vault.ask(getattr(vault.client.identity, call), *arguments, **options)
+    current.show(answer, facts(answer.body))
+
+
+def changed(fields: dict[str, Any]) -> dict[str, Any]:
+    """What is to change. ``Failure``, with the flags of the command, when that is nothing."""
+    if not fields:
+        own = (each for each in click.get_current_context().command.params if each.expose_value)
+        flags = (each.opts[0] for each in own if isinstance(each, click.Option))
+        raise usage(f"name what to change: {', '.join(flag for flag in flags if flag != '--yes')}")
+    return fields

@@ -9,11 +9,11 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
-from scaivault.cli.identity.shapes import changed, yes_flag
+from scaivault.cli.identity.shapes import changed, show_one
 from scaivault.cli.ids import account_of
 from scaivault.cli.session import client_flags, session
-from scaivault.cli.tables import facts, list_of
-from scaivault.cli.values import json_object
+from scaivault.cli.tables import list_of
+from scaivault.cli.values import given, json_object
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -88,10 +88,7 @@ def create(name: str, file: str | None, **flags: Any) -> None:
         raise usage(
             f"a trust needs {', '.join(missing)}, or --file" if missing else "NAME says its name"
         )
-    current = session()
-    vault = current.vault()
-    answer = vault.ask(vault.client.identity.create_trust, name, **fields)
-    current.show(answer, facts(answer.body))
+    show_one("create_trust", name, **fields)
 
 
 @trust.command()
@@ -104,16 +101,13 @@ def update(
     trust_id: str, name: str | None, is_active: bool | None, file: str | None, **flags: Any
 ) -> None:
     """Change a trust. Tokens issued under it end at once."""
-    fields = changed(**_fields(file, flags), **_without_none(name=name, is_active=is_active))
-    current = session()
-    vault = current.vault()
-    answer = vault.ask(vault.client.identity.update_trust, trust_id, **fields)
-    current.show(answer, facts(answer.body))
+    fields = changed({**_fields(file, flags), **given(name=name, is_active=is_active)})
+    show_one("update_trust", trust_id, **fields)
 
 
 @trust.command()
 @click.argument("trust_id", metavar="ID")
-@yes_flag
+@ask.yes_flag
 @client_flags
 def delete(trust_id: str, yes: bool) -> None:
     """Trust no longer. Tokens issued under it end at once.
@@ -121,16 +115,16 @@ def delete(trust_id: str, yes: bool) -> None:
     Asks first; without a terminal it needs --yes.
     """
     ask.agreed(f"Delete trust {trust_id}, with the tokens issued under it?", yes=yes)
-    current = session()
-    vault = current.vault()
-    current.show(vault.ask(vault.client.identity.delete_trust, trust_id))
+    show_one("delete_trust", trust_id)
 
 
 def _fields(file: str | None, flags: Mapping[str, Any]) -> dict[str, Any]:
     """The trust that file and flags describe; a flag comes before the file."""
     found = {} if file is None else json_object(file)
+    if unknown := found.keys() & {"self", "trust_id"}:  # arguments of the SDK's calls
+        raise usage(f"{file}: a trust has no field {unknown.pop()}")
     keys, account = flags["jwks_file"], flags["identity"]
-    named = _without_none(
+    named = given(
         issuer=flags["issuer"],
         subject=flags["subject"],
         identity=None if account is None else account_of(account),
@@ -156,7 +150,3 @@ def _claims(pairs: tuple[str, ...]) -> dict[str, Any]:
         both = [*before, value] if isinstance(before, list) else [before, value]
         found[name] = value if before is None else both
     return found
-
-
-def _without_none(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}

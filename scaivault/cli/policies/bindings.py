@@ -35,7 +35,7 @@ def bind(policy: str, identity: str, expires: str | None) -> None:
 @click.command()
 @click.argument("policy", metavar="ID")
 @click.argument("binding", metavar="BINDING")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@ask.yes_flag
 @client_flags
 def unbind(policy: str, binding: str, yes: bool) -> None:
     """Take away what a binding gives; it holds for the next request.

@@ -15,6 +15,7 @@ from scaivault.cli.policies.bindings import bindings_table
 from scaivault.cli.policies.rules import described, rule_lines
 from scaivault.cli.session import client_flags, session
 from scaivault.cli.tables import facts, list_of
+from scaivault.cli.values import given
 
 _SCOPES = click.Choice(("tenant", "partner"))
 _FILE = "JSON file (`-`: stdin): a list of rules, or a policy."
@@ -70,7 +71,7 @@ def create(
         raise usage("a policy needs rules: --rule or --file")
     if policy.keys() & {"name", "is_active"}:
         raise usage("NAME says how it is called, and a new policy is active: not in --file")
-    wanted = {**policy, **_given(description=description, scope=scope)}
+    wanted = {**policy, **given(description=description, scope=scope)}
     current = session()
     vault = current.vault()
     answer = vault.ask(vault.client.policies.create, name, **wanted)
@@ -96,7 +97,7 @@ def update(
     """Change a policy; it holds for the next request. Rules replace all that were there."""
     fields = {
         **described(file, rules),
-        **_given(name=name, description=description, is_active=active),
+        **given(name=name, description=description, is_active=active),
     }
     if fields.pop("scope", None) is not None:
         raise usage("the scope of a policy is fixed")
@@ -111,7 +112,7 @@ def update(
 @click.command()
 @click.argument("policy", metavar="ID")
 @click.option("--force", is_flag=True, help="Also while it is bound; the bindings go with it.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@ask.yes_flag
 @client_flags
 def delete(policy: str, force: bool, yes: bool) -> None:
     """Delete a policy.
@@ -122,10 +123,6 @@ def delete(policy: str, force: bool, yes: bool) -> None:
     current = session()
     vault = current.vault()
     current.show(vault.ask(vault.client.policies.delete, policy, force=force))
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _tables(body: Mapping[str, Any]) -> tuple[Table, Table, Table]:

@@ -84,10 +84,10 @@ def effective(identity: str | None) -> None:
     vault = current.vault()
     answer = vault.ask(vault.client.policies.effective, identity)
     header = ("PATTERN", "PERMISSIONS", "BY", "CONDITIONS", "EXPIRES")
-    current.show(answer, Table(header, list(_given(answer.body)), "rules"))
+    current.show(answer, Table(header, list(_lines(answer.body)), "rules"))
 
 
-def _given(body: Mapping[str, Any]) -> Iterator[list[Any]]:
+def _lines(body: Mapping[str, Any]) -> Iterator[list[Any]]:
     for role in body.get("roles") or ():
         yield ["**", "admin", f"role {role}", None, None]
     for rule in rows(body, "rules"):
