@@ -12,6 +12,7 @@ from scaivault.clock import instant, instant_or_none
 from scaivault.errors import Refusal, check_fields
 from scaivault.gate.caller import RANK, Principal
 from scaivault.identity import names
+from scaivault.wire import accounts, tokens
 from scaivault.wire import identity as wire
 
 SCOPES: Final = (
@@ -209,11 +210,11 @@ def foreign_token(principal: Principal) -> Token:
     )  # fmt: skip
 
 
-def token_info(token: Token, now: int) -> wire.TokenInfo:
+def token_info(token: Token, now: int) -> tokens.TokenInfo:
     status = "expired" if token.expires_at <= now else "active"
     if token.revoked_at is not None:
         status = "revoked"
-    return wire.TokenInfo(
+    return tokens.TokenInfo(
         id=token.id,
         token_kind=token.kind,
         name=token.name,
@@ -232,9 +233,9 @@ def token_info(token: Token, now: int) -> wire.TokenInfo:
     )
 
 
-def account_info(account: Account, groups: list[str], credentials: int) -> wire.Account:
+def account_info(account: Account, groups: list[str], credentials: int) -> accounts.Account:
     """``groups``: record ids of those it is itself a member of."""
-    return wire.Account(
+    return accounts.Account(
         id=account.id,
         identity_id=account.identity_id,
         tenant_id=account.tenant_id,

@@ -35,30 +35,6 @@ class Groups:
         self._tenancy: Final = tenancy
         self._reach: Final = Reach(tenancy)
 
-    # -- for other rooms -----------------------------------------------------------------------
-
-    @staticmethod
-    def effective(db: Connection, tenant_id: str, identity_id: str) -> tuple[str, ...]:
-        """The groups that count for an identity (canonical id), by name: those it is a member of
-        and all above them. Of a group: those above it. None for an unknown identity."""
-        return groups_store.effective(db, tenant_id, identity_id)
-
-    @staticmethod
-    def members(db: Connection, tenant_id: str, group_id: str) -> list[tuple[str, str]]:
-        """(identity_type, canonical id) of all who belong to a group (canonical id), directly or
-        through groups below it, by id. Groups themselves are not among them."""
-        group = groups_store.group_by_identity(db, tenant_id, group_id)
-        if group is None:
-            return []
-        found = groups_store.member_ids(db, group.id)
-        return [(names.type_of(identity_id), identity_id) for identity_id in found]
-
-    @staticmethod
-    def find(db: Connection, tenant_id: str, reference: str) -> tuple[str, str] | None:
-        """(identity_type, canonical id) of an identity named in any form, or None
-        (``lookup.find``)."""
-        return lookup.find(db, tenant_id, reference)
-
     # -- verbs ---------------------------------------------------------------------------------
 
     async def create(self, caller: Caller, request: wire.NewGroup) -> wire.Group:

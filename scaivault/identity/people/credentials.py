@@ -22,7 +22,7 @@ from scaivault.ids import random_id
 from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
-from scaivault.wire import identity as wire
+from scaivault.wire import accounts as wire
 from scaivault.wire.names import name_fault
 from scaivault.wire.values import duration_field
 

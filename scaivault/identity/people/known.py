@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN
-from scaivault.identity import names, subjects
-from scaivault.identity.groups.room import Groups
+from scaivault.identity import lookup, names, subjects
+from scaivault.identity.store import groups as groups_store
 from scaivault.storage.file import Connection
 
 
 class Known:
     """Look-ups only."""
 
-    find = staticmethod(Groups.find)
-    effective = staticmethod(Groups.effective)
-    members = staticmethod(Groups.members)
+    find = staticmethod(lookup.find)
+    effective = staticmethod(groups_store.effective)
+
+    @staticmethod
+    def members(db: Connection, tenant_id: str, group_id: str) -> list[tuple[str, str]]:
+        """(identity_type, canonical id) of all who belong to a group (canonical id), directly or
+        through groups below it, by id. Groups themselves are not among them."""
+        group = groups_store.group_by_identity(db, tenant_id, group_id)
+        if group is None:
+            return []
+        found = groups_store.member_ids(db, group.id)
+        return [(names.type_of(identity_id), identity_id) for identity_id in found]
 
     @staticmethod
     def roles(db: Connection, tenant_id: str, identity_id: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from scaivault.identity.people.looking import Looking
 from scaivault.identity.reach import Reach, holder, is_self
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
-from scaivault.wire import identity, users
+from scaivault.wire import accounts, users
 from scaivault.wire.users import Roles as Answer
 
 _READERS: Final = frozenset(("identity:read", "admin"))
@@ -36,7 +36,7 @@ class Roles:
         """The admin roles of a user; one's own with any token."""
         return await self._of(caller, names.USER, request.user_id)
 
-    async def of_account(self, caller: Caller, request: identity.AccountId) -> Answer:
+    async def of_account(self, caller: Caller, request: accounts.AccountId) -> Answer:
         """The admin roles of a service account; one's own with any token."""
         return await self._of(caller, names.SERVICE_ACCOUNT, request.id)
 

@@ -141,11 +141,11 @@ class Tokens:
             return None
         return who
 
-    async def token(self, caller: Caller, request: wire.TokenId) -> wire.TokenInfo:
+    async def token(self, caller: Caller, request: tokens.TokenId) -> tokens.TokenInfo:
         """One token: one's own, or with ``identity:admin`` another's of the tenant."""
         act = Act("auth_read")
 
-        async def look() -> wire.TokenInfo:
+        async def look() -> tokens.TokenInfo:
             row = await self.gate.ask(lambda db: self._reachable(db, caller, request.id))
             self._tenancy.concern(caller, row.tenant_id)
             act.extra["token_id"] = row.id
@@ -153,11 +153,11 @@ class Tokens:
 
         return await self.gate.read(caller, act, look)
 
-    def _shown(self, row: Token, now: int) -> wire.TokenInfo:
+    def _shown(self, row: Token, now: int) -> tokens.TokenInfo:
         used = self._authentication.last_used(row)
         return model.token_info(row._replace(last_used_at=used), now)
 
-    async def revoke(self, caller: Caller, request: wire.TokenId) -> None:
+    async def revoke(self, caller: Caller, request: tokens.TokenId) -> None:
         """End a token; it works no more from the next request on. Repeatable."""
 
         def revoke(tx: Transaction) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scaivault.clock import HOUR, instant
 from scaivault.gate.caller import Caller
 from scaivault.gate.rules import Compiled, Rule
-from scaivault.identity.groups.room import Groups
 from scaivault.identity.names import canonical, type_of
+from scaivault.identity.people.known import Known
 from tests.support.house import Answer, House
 from tests.support.tenants import account, found_partner, found_tenant
 
@@ -338,7 +338,7 @@ async def test_look_ups_for_other_rooms(house: House) -> None:
     ask = house.vault.gate.ask
 
     async def find(reference: str, where: str = tenant) -> tuple[str, str] | None:
-        return await ask(lambda db: Groups.find(db, where, reference))
+        return await ask(lambda db: Known.find(db, where, reference))
 
     assert await find(app) == ("service_account", "sa:app")
     assert await find(top) == ("group", "group:top")
@@ -349,16 +349,16 @@ async def test_look_ups_for_other_rooms(house: House) -> None:
         assert await find(reference) is None, reference
     assert await find(app, "tnt_other") is None
     assert await find(top, "tnt_other") is None
-    effective = await ask(lambda db: Groups.effective(db, tenant, "sa:app"))
+    effective = await ask(lambda db: Known.effective(db, tenant, "sa:app"))
     assert effective == ("group:low", "group:top")
-    assert await ask(lambda db: Groups.effective(db, tenant, "group:low")) == ("group:top",)
-    assert await ask(lambda db: Groups.effective(db, tenant, "user:x")) == ()
-    assert await ask(lambda db: Groups.members(db, tenant, "group:top")) == [
+    assert await ask(lambda db: Known.effective(db, tenant, "group:low")) == ("group:top",)
+    assert await ask(lambda db: Known.effective(db, tenant, "user:x")) == ()
+    assert await ask(lambda db: Known.members(db, tenant, "group:top")) == [
         ("service_account", "sa:app"),
         ("user", "user:mira@harbor.example"),
     ]
-    assert await ask(lambda db: Groups.members(db, tenant, "group:none")) == []
-    assert await ask(lambda db: Groups.members(db, "tnt_other", "group:top")) == []
+    assert await ask(lambda db: Known.members(db, tenant, "group:none")) == []
+    assert await ask(lambda db: Known.members(db, "tnt_other", "group:top")) == []
 
 
 @given(st.text(max_size=40) | st.from_regex(r"(user|sa|group|system|dynamic):.{0,40}"))
