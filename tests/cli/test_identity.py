@@ -51,6 +51,12 @@ def test_people_of_another_tenant_and_filters(run: Any, server: Any) -> None:
     assert request.headers["x-tenant-id"] == "tnt_b"
 
 
+def test_the_filter_by_partner_is_not_the_acting_partner(run: Any, server: Any) -> None:
+    server.answer("GET /v1/identity/tenants?partner_id=ptn_b", {"tenants": [], "total": 0})
+    words = ("identity", "tenants", "--partner", "ptn_b", "--partner-id", "ptn_a")
+    assert run(*words).exit_code == 0
+
+
 def test_a_token_of_no_tenant_is_told_to_name_one(run: Any, server: Any) -> None:
     server.answer(WHOAMI, {**ME, "tenant_id": None})
     result = run("identity", "users")

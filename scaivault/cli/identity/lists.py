@@ -29,14 +29,14 @@ def partners(**asked: Any) -> None:
 
 
 @click.command()
-@click.option("--partner", "partner_id", metavar="ID", help="Only those of this partner.")
+@click.option("--partner", metavar="ID", help="Only those of this partner.")
 @status_flag
 @page_flags
 @client_flags
-def tenants(**asked: Any) -> None:
+def tenants(partner: str | None, **asked: Any) -> None:
     """All tenants that you may see, by name."""
     columns = {"ID": "id", "NAME": "name", "STATUS": "status", "SLUG": "slug"}
-    _show("tenants", {**columns, "PARTNER": "partner_id"}, **asked)
+    _show("tenants", {**columns, "PARTNER": "partner_id"}, partner_id=partner, **asked)
 
 
 @click.command()
