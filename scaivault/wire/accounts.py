@@ -1,10 +1,10 @@
-"""Requests and answers about service accounts and their client secrets."""
+"""Requests and answers about service accounts."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, structs
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from scaivault.wire.identity import Name, References
 
@@ -80,56 +80,3 @@ class AccountPage(Struct):
 
     service_accounts: list[Account]
     total: int
-
-
-class CredentialBody(Struct, forbid_unknown_fields=True, frozen=True):
-    """A new client secret."""
-
-    name: Name | None = None
-    expires_in: str | None = None
-
-
-class NewCredential(Struct, frozen=True):
-    """POST /v1/identity/service-accounts/{id}/credentials"""
-
-    id: str
-    body: CredentialBody
-
-
-class CredentialId(Struct, frozen=True):
-    """One credential of one account."""
-
-    id: str
-    credential_id: str
-
-
-class NewSecret(Struct, kw_only=True):
-    """A client secret, told once."""
-
-    id: str
-    client_id: str
-    client_secret: str | UnsetType = UNSET
-    name: str
-    created_at: str
-    expires_at: str | None
-
-    def without_secrets(self) -> NewSecret:
-        """As an idempotency key keeps it."""
-        return structs.replace(self, client_secret=UNSET)
-
-
-class CredentialItem(Struct):
-    """A client secret, without it."""
-
-    id: str
-    client_id: str
-    name: str
-    created_at: str
-    expires_at: str | None
-    last_used_at: str | None
-
-
-class CredentialList(Struct):
-    """All credentials of an account."""
-
-    credentials: list[CredentialItem]

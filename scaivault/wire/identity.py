@@ -1,10 +1,10 @@
-"""Requests and answers about who is calling."""
+"""Requests and answers about who is calling, the local issuer, and client secrets."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Reference = Annotated[str, Meta(min_length=1, max_length=400)]
@@ -63,3 +63,56 @@ class KeySet(Struct):
     """RFC 7517 section 5."""
 
     keys: list[dict[str, str]]
+
+
+class CredentialBody(Struct, forbid_unknown_fields=True, frozen=True):
+    """A new client secret."""
+
+    name: Name | None = None
+    expires_in: str | None = None
+
+
+class NewCredential(Struct, frozen=True):
+    """POST /v1/identity/service-accounts/{id}/credentials"""
+
+    id: str
+    body: CredentialBody
+
+
+class CredentialId(Struct, frozen=True):
+    """One credential of one account."""
+
+    id: str
+    credential_id: str
+
+
+class NewSecret(Struct, kw_only=True):
+    """A client secret, told once."""
+
+    id: str
+    client_id: str
+    client_secret: str | UnsetType = UNSET
+    name: str
+    created_at: str
+    expires_at: str | None
+
+    def without_secrets(self) -> NewSecret:
+        """As an idempotency key keeps it."""
+        return structs.replace(self, client_secret=UNSET)
+
+
+class CredentialItem(Struct):
+    """A client secret, without it."""
+
+    id: str
+    client_id: str
+    name: str
+    created_at: str
+    expires_at: str | None
+    last_used_at: str | None
+
+
+class CredentialList(Struct):
+    """All credentials of an account."""
+
+    credentials: list[CredentialItem]

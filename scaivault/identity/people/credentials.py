@@ -22,7 +22,8 @@ from scaivault.ids import random_id
 from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
-from scaivault.wire import accounts as wire
+from scaivault.wire import accounts
+from scaivault.wire import identity as wire
 from scaivault.wire.names import name_fault
 from scaivault.wire.values import duration_field
 
@@ -70,7 +71,7 @@ class Credentials:
 
         return await self.gate.change(caller, Act("credential_create"), create)
 
-    async def table(self, caller: Caller, request: wire.AccountId) -> wire.CredentialList:
+    async def table(self, caller: Caller, request: accounts.AccountId) -> wire.CredentialList:
         """The live credentials of an account."""
 
         def shown(db: Connection, account: Account) -> wire.CredentialList:
