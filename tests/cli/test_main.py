@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
+import click
 import pytest
 
 from scaivault import __version__
@@ -199,3 +201,20 @@ def test_leaving_a_prompt_is_exit_1(terminal: Any, server: Any) -> None:
 
 def test_a_failure_never_shows_values_in_its_repr() -> None:
     assert "envelope" not in repr(Failure("a", "b", envelope='{"error": 1}'))
+
+
+def _commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[Any]:
+    yield " ".join(words), command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _commands(inner, (*words, name))
+
+
+def test_no_command_has_two_parameters_of_one_name() -> None:
+    """Click would take the one for the other: `--partner` for `--partner-id`."""
+    for words, command in _commands(scaivault):
+        names = [each.name for each in command.params]
+        assert len(names) == len(set(names)), words
