@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
-import click
 import pytest
 
 from scaivault import __version__
 from scaivault.cli.failure import Failure, exit_of
-from scaivault.cli.main import scaivault
+from tests.support.commands import every_command
 
 HEAVY = (
     "httpx",
@@ -61,13 +59,8 @@ def test_version(run: Any) -> None:
 
 
 def test_every_command_in_the_tables_is_there() -> None:
-    with scaivault.make_context("scaivault", ["system"]) as root:
-        for name in scaivault.list_commands(root):
-            command = scaivault.get_command(root, name)
-            assert command is not None
-            assert command.name == name
-            for inner in getattr(command, "list_commands", lambda _: [])(root):
-                assert command.get_command(root, inner).name == inner  # type: ignore[attr-defined]
+    for words, command in every_command():
+        assert command.name == (words[-1] if words else "scaivault")
 
 
 @pytest.mark.parametrize(
@@ -203,18 +196,8 @@ def test_a_failure_never_shows_values_in_its_repr() -> None:
     assert "envelope" not in repr(Failure("a", "b", envelope='{"error": 1}'))
 
 
-def _commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[Any]:
-    yield " ".join(words), command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            assert inner is not None
-            yield from _commands(inner, (*words, name))
-
-
 def test_no_command_has_two_parameters_of_one_name() -> None:
     """Click would take the one for the other: `--partner` for `--partner-id`."""
-    for words, command in _commands(scaivault):
+    for words, command in every_command():
         names = [each.name for each in command.params]
         assert len(names) == len(set(names)), words

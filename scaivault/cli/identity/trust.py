@@ -84,10 +84,10 @@ def create(name: str, file: str | None, **flags: Any) -> None:
     """
     fields = _fields(file, flags)
     missing = [flag for field, flag in _NEEDED.items() if field not in fields]
-    if missing or "name" in fields:
-        raise usage(
-            f"a trust needs {', '.join(missing)}, or --file" if missing else "NAME says its name"
-        )
+    if missing:
+        raise usage(f"a trust needs {', '.join(missing)}, or --file")
+    if "name" in fields:
+        raise usage("NAME says how it is called: not in --file")
     show_one("create_trust", name, **fields)
 
 
