@@ -136,10 +136,15 @@ class Session:
         """As ``show``, of an answer that was made on this side."""
         self.show(Answer(200, as_json(body), dict(body)), *tables)
 
-    def note_more(self, answer: Answer, total: str | None = None) -> None:
-        """Say on stderr that a list has further pages."""
-        if answer.body.get("has_more"):
-            self.note(f"there are more{f': {total}' if total else ''}; --all fetches every page")
+    def show_page(self, answer: Answer, *tables: Table) -> None:
+        """As ``show``, of a list, which is in the last table: says on stderr when it has further
+        pages. Pages with a cursor tell so, numbered ones have a total."""
+        self.show(answer, *tables)
+        total = answer.body.get("total_count", answer.body.get("total"))
+        unseen = isinstance(total, int) and len(tables[-1].rows) < total
+        if answer.body.get("has_more", unseen):
+            many = f": {total} in all" if unseen else ""
+            self.note(f"there are more{many}; --all fetches every page")
 
     def note(self, text: str) -> None:
         """A remark on stderr, unless ``--quiet``."""

@@ -61,8 +61,7 @@ def logs(
         return
     found = vault.client.audit.logs
     answer = vault.pages(found, "logs", every=every, **filters, to=to, limit=limit)
-    current.show(answer, rows_table(answer.body))
-    current.note_more(answer)
+    current.show_page(answer, rows_table(answer.body))
 
 
 def _follow(current: Session, vault: Vault, filters: Mapping[str, Any]) -> None:

@@ -85,8 +85,7 @@ def list_(identity: str | None, kind: str | None, status: str | None, every: boo
     vault = current.vault()
     found = vault.client.auth.list_tokens
     answer = vault.pages(found, "tokens", identity, kind, status, every=every)
-    current.show(answer, list_of(answer.body, "tokens", _COLUMNS))
-    current.note_more(answer)
+    current.show_page(answer, list_of(answer.body, "tokens", _COLUMNS))
 
 
 @token.command()

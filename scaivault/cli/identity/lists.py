@@ -11,7 +11,6 @@ from scaivault.cli.identity.shapes import (
     match_flag,
     numbered,
     page_flags,
-    show_numbered,
     status_flag,
 )
 from scaivault.cli.session import client_flags, session
@@ -76,4 +75,4 @@ def _show(name: str, columns: Mapping[str, str], **asked: Any) -> None:
     current = session()
     vault = current.vault()
     answer = numbered(vault, getattr(vault.client.identity, name), name, **asked)
-    show_numbered(current, answer, list_of(answer.body, name, columns))
+    current.show_page(answer, list_of(answer.body, name, columns))

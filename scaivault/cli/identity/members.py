@@ -8,7 +8,7 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
-from scaivault.cli.identity.shapes import numbered, page_flags, show_numbered, show_one
+from scaivault.cli.identity.shapes import numbered, page_flags, show_one
 from scaivault.cli.ids import group_of
 from scaivault.cli.session import client_flags, session
 from scaivault.cli.tables import list_of
@@ -44,4 +44,4 @@ def members(group: str, add: str | None, remove: str | None, yes: bool, **pages:
         current = session()
         vault = current.vault()
         answer = numbered(vault, vault.client.identity.members, "members", group, **pages)
-        show_numbered(current, answer, list_of(answer.body, "members", _COLUMNS))
+        current.show_page(answer, list_of(answer.body, "members", _COLUMNS))

@@ -9,8 +9,7 @@ import click
 
 from scaivault.cli.failure import usage
 from scaivault.cli.http import Answer
-from scaivault.cli.output import Table
-from scaivault.cli.session import Session, session
+from scaivault.cli.session import session
 from scaivault.cli.tables import facts
 
 if TYPE_CHECKING:
@@ -53,14 +52,6 @@ def numbered(
     """A list whose pages have numbers: as much of it as ``page_flags`` ask for."""
     filters["page_size"] = limit
     return vault.pages(call, name, *arguments, every=every, size="page_size", **filters)
-
-
-def show_numbered(current: Session, answer: Answer, table: Table) -> None:
-    """A list of ``numbered``, and a remark when there is more of it."""
-    current.show(answer, table)
-    total = answer.body.get("total")
-    if isinstance(total, int) and len(table.rows) < total:
-        current.note(f"there are more: {total} in all; --all fetches every page")
 
 
 def show_one(call: str, /, *arguments: Any, **options: Any) -> None:

@@ -9,7 +9,7 @@ import click
 
 from scaivault.cli.failure import GENERAL, usage
 from scaivault.cli.http import rows
-from scaivault.cli.identity.shapes import numbered, page_flags, show_numbered
+from scaivault.cli.identity.shapes import numbered, page_flags
 from scaivault.cli.session import Session, client_flags, session
 from scaivault.cli.tables import facts, list_of
 
@@ -42,7 +42,7 @@ def sync(partner: str | None, wait: bool, history: bool, **pages: Any) -> int:
     if history:
         answer = numbered(vault, vault.client.identity.sync_history, "history", **pages)
         told = {"history": [_told(each) for each in rows(answer.body, "history")]}
-        show_numbered(current, answer, list_of(told, "history", _COLUMNS, of="runs"))
+        current.show_page(answer, list_of(told, "history", _COLUMNS, of="runs"))
         return 0
     answer = vault.ask(vault.client.identity.sync, partner, vault.client.tenant_id)
     if not wait:
@@ -55,8 +55,8 @@ def _awaited(current: Session, vault: Vault, run: dict[str, Any]) -> int:
     while run.get("status") == "running":
         time.sleep(_PAUSE)
         recent = vault.ask(vault.client.identity.sync_history).body
-        same = (each for each in rows(recent, "history") if each["sync_id"] == run["sync_id"])
-        run = next(same, run)
+        known = {each.get("sync_id"): each for each in rows(recent, "history")}
+        run = known.get(run.get("sync_id"), run)
     current.show_own(run, facts(_told(run)))
     return 0 if run.get("status") == "completed" else GENERAL
 

@@ -68,8 +68,7 @@ def list_(every: bool) -> None:
     current = session()
     vault = current.vault()
     answer = vault.pages(vault.client.identity.trusts, "trusts", every=every)
-    current.show(answer, list_of(answer.body, "trusts", _COLUMNS))
-    current.note_more(answer)
+    current.show_page(answer, list_of(answer.body, "trusts", _COLUMNS))
 
 
 @trust.command()

@@ -37,8 +37,7 @@ def list_(scope: str | None, inactive: bool, every: bool) -> None:
     vault = current.vault()
     found = vault.client.policies.list
     answer = vault.pages(found, "policies", every=every, scope=scope, include_inactive=inactive)
-    current.show(answer, list_of(answer.body, "policies", _COLUMNS))
-    current.note_more(answer)
+    current.show_page(answer, list_of(answer.body, "policies", _COLUMNS))
 
 
 @click.command()

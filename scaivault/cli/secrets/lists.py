@@ -42,8 +42,7 @@ def list_(partner: bool, every: bool, tags: tuple[str, ...], **options: Any) -> 
         "limit": options["limit"],
     }
     answer = vault.pages(vault.secrets(partner).list, "secrets", every=every, **filters)
-    current.show(answer, list_of(answer.body, "secrets", _COLUMNS))
-    current.note_more(answer, f"{answer.body.get('total_count')} in all")
+    current.show_page(answer, list_of(answer.body, "secrets", _COLUMNS))
 
 
 @click.command()
