@@ -248,6 +248,18 @@ def test_identities_are_fetched_anew(client: Any) -> None:
     assert (runs.data[0].sync_id, runs.data[0].trigger) == (run.sync_id, "manual")
 
 
+def test_a_list_of_a_tenant_needs_a_tenant(clients: Clients) -> None:
+    nobody = {"identity_id": "sa:x", "identity_type": "service_account", "tenant_id": None}
+    script = Script(httpx.Response(200, json=nobody))
+    with pytest.raises(ConfigurationError, match="belongs to no tenant"):
+        clients.mocked(script).identity.service_accounts()
+    assert [each.url.path for each in script.asked] == ["/v1/auth/whoami"]
+    script = Script(httpx.Response(200, json={"service_accounts": [], "total": 0}))
+    clients.mocked(script).identity.service_accounts("tnt_1")
+    (asked,) = script.asked
+    assert asked.url.path == "/v1/identity/tenants/tnt_1/service-accounts"
+
+
 def test_a_partner_is_named_where_a_call_takes_one(clients: Clients) -> None:
     started = {"sync_id": "syn_1", "status": "running", "started_at": "2031-02-03T09:00:00Z"}
     script = Script(
