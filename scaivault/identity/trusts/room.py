@@ -19,7 +19,7 @@ from scaivault.identity import subjects
 from scaivault.identity.authentication import Authentication
 from scaivault.identity.foreign.key_sets import Source
 from scaivault.identity.model import ACTIVE, Account, Subject, check_held
-from scaivault.identity.reach import Reach, check_rank, holder
+from scaivault.identity.reach import Reach, check_local, check_rank, holder
 from scaivault.identity.store import tokens as tokens_store
 from scaivault.identity.trusts import store
 from scaivault.identity.trusts.checks import Checks, patched, review_paths
@@ -173,6 +173,8 @@ class Trusts:
             raise faults({"identity": "must be a service account of the trust's own tenant"})
         principal = holder(caller)
         check_rank(principal, account)
+        # Its scopes are told in each of its issuer's tokens: none here would bound the trust's.
+        check_local(account.issuer)
         if body.is_active and account.status != ACTIVE:
             raise Refusal(
                 "invalid_state",

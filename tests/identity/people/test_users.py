@@ -22,6 +22,12 @@ from tests.support.users import USERS, outside, personal, user, whoami
 
 MIRA = "mira@harbor.example"
 GROUPS = "/v1/identity/groups"
+TRUST = {
+    "name": "builds",
+    "issuer": "https://ci.harbor.example",
+    "subject": "build:*",
+    "max_scopes": ["secrets:read"],
+}
 
 
 async def admin(house: House, role: str | None, tenant: str | None = None) -> str:
@@ -523,6 +529,7 @@ async def test_what_an_outside_issuer_keeps_is_not_changed_here(house: House) ->
         ("DELETE", f"{accounts}/{app}", None),
         ("POST", f"{accounts}/{app}/credentials", {}),
         ("DELETE", f"{accounts}/{app}/credentials/cred_0", None),
+        ("POST", "/v1/identity/trusts", {**TRUST, "identity": "sa:app"}),
         ("PATCH", f"{GROUPS}/{crew}", {"display_name": "x"}),
         ("PATCH", f"{GROUPS}/{crew}", {"parent_id": None}),
         ("DELETE", f"{GROUPS}/{crew}", None),
