@@ -7,11 +7,15 @@ Messages and details never hold a secret value, a token or inner names.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
 # Fields at fault that a message tells; the details hold all.
 _TOLD: Final = 3
+# Our own and cut ones; and JWTs of any issuer, whose header begins with {" in base64url.
+_TOKEN: Final = re.compile(r"(?<!\w)(?:sk[ts]_[0-9A-Za-z]{12,}|eyJ[\w-]{12,})[\w.-]*", re.ASCII)
 
 # code -> HTTP status
 CODES: Final[dict[str, int]] = {
@@ -115,9 +119,22 @@ class Refusal(Exception):
         return f"Refusal({self.code!r}, {self.message!r})"
 
 
+def without_tokens(text: str) -> str:
+    """``text`` of somebody who may have put a token or a client secret in a wrong place, with
+    ``<secret>`` for what looks like one or like the beginning of one."""
+    return _TOKEN.sub("<secret>", text)
+
+
 def invalid(**fields: str) -> Refusal:
     """422 for one or several fields; keyword = field path with ``__`` for the dot."""
     return faults({name.replace("__", "."): fault for name, fault in fields.items()})
+
+
+def check_fields(fields: Mapping[str, str | None]) -> None:
+    """422 for all fields that have a fault; a field without one is None."""
+    found = {name: fault for name, fault in fields.items() if fault is not None}
+    if found:
+        raise faults(found)
 
 
 def faults(fields: dict[str, str]) -> Refusal:

@@ -27,39 +27,40 @@ from scaivault.gate.forgetting import Forgetting, Old
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.limits import Limits
 from scaivault.gate.outbox import Outbox
-from scaivault.identity import trusts_store
-from scaivault.identity.accounts import Accounts
 from scaivault.identity.authentication import Authentication
-from scaivault.identity.credentials import Credentials
-from scaivault.identity.directory import Directory
-from scaivault.identity.exchange import Exchange
 from scaivault.identity.foreign import Foreign, KeySets
 from scaivault.identity.foreign import store as foreign_tokens
-from scaivault.identity.grants import Grants
-from scaivault.identity.groups import Groups
+from scaivault.identity.groups.members import Members
+from scaivault.identity.groups.room import Groups
 from scaivault.identity.issuer import Issuer
-from scaivault.identity.known import Known
 from scaivault.identity.lookup import ever_known
-from scaivault.identity.members import Members
-from scaivault.identity.mfa import Mfa
-from scaivault.identity.mfa_sealed import SealedFactors
-from scaivault.identity.minting import Minting
-from scaivault.identity.narrowing import Narrowing
-from scaivault.identity.outside import Outside
-from scaivault.identity.outside import store as outside_news
-from scaivault.identity.partners import Partners
-from scaivault.identity.proving import Proving
-from scaivault.identity.published import Published
-from scaivault.identity.revoking import Revoking
-from scaivault.identity.roles import Roles
+from scaivault.identity.oauth.exchange import Exchange
+from scaivault.identity.oauth.grants import Grants
+from scaivault.identity.oauth.narrowing import Narrowing
+from scaivault.identity.oauth.published import Published
+from scaivault.identity.people.accounts import Accounts
+from scaivault.identity.people.credentials import Credentials
+from scaivault.identity.people.directory import Directory
+from scaivault.identity.people.known import Known
+from scaivault.identity.people.mfa import Mfa
+from scaivault.identity.people.mfa_sealed import SealedFactors
+from scaivault.identity.people.revoking import Revoking
+from scaivault.identity.people.roles import Roles
+from scaivault.identity.people.users import Users
 from scaivault.identity.standing import standing
-from scaivault.identity.tenants import Tenants
-from scaivault.identity.token_review import Reviews
-from scaivault.identity.tokens import Tokens
-from scaivault.identity.tokens_store import any_ended, forget_ended
-from scaivault.identity.trusts import Trusts
-from scaivault.identity.trusts_checks import Checks
-from scaivault.identity.users import Users
+from scaivault.identity.store.tokens import any_ended, forget_ended
+from scaivault.identity.sync import Synchronization
+from scaivault.identity.sync import store as sync_store
+from scaivault.identity.tenants.partners import Partners
+from scaivault.identity.tenants.tenants import Tenants
+from scaivault.identity.tokens.expiring import Expiring
+from scaivault.identity.tokens.minting import Minting
+from scaivault.identity.tokens.room import Tokens
+from scaivault.identity.trusts import store as trusts_store
+from scaivault.identity.trusts.checks import Checks
+from scaivault.identity.trusts.proving import Proving
+from scaivault.identity.trusts.room import Trusts
+from scaivault.identity.trusts.token_review import Reviews
 from scaivault.ids import timed_id
 from scaivault.outbound import Allowance, Guard
 from scaivault.policies import Bindings, Policies, Rights
@@ -92,7 +93,7 @@ log = logging.getLogger("scaivault.vault")
 class Vault:
     """All rooms over one open file."""
 
-    def __init__(  # noqa: PLR0915 - every room is named here once
+    def __init__(
         self, opened: Opened, folder: Folder, settings: Settings, limits: Limits, clock: Clock
     ) -> None:
         self.opened: Final = opened
@@ -100,77 +101,70 @@ class Vault:
         self.keyring: Final = opened.keyring
         self.ledger: Final = opened.ledger
         self.limits: Final = limits
-        # Half of the memory for pages, half for encrypted rows.
-        cache = settings.storage.cache_mib
-        self.database: Final = Database(
-            folder.database,
-            opened.file_key,
-            opened.ledger,
-            readers=settings.storage.readers,
-            cache_mib=max(2, cache // 2),
-            group_max=settings.audit.group_commit_max,
-        )
+        self.closing = False
+        self.inflight = 0
+        self.database: Final = _database(opened, folder, settings)
         self._outbox: Final = Outbox(KINDS)
         self.gate: Final = Gate(self.database, opened.envelope, self._outbox, clock)
         self.cursors: Final = Cursors(self.keyring)
         self.tenancy: Final = Tenancy(self.keyring)
-        local = settings.identity.local
-        self.issuer: Final = Issuer(
-            local.issuer, local.token_ttl * SECOND, local.key_rotation * SECOND
-        )
         guard = Guard(_allowance(settings))
+        self._build_authentication(settings, guard)
+        self._build_tokens(settings)
+        self._build_people()
+        self._build_policies(settings)
+        self._build_secrets(settings)
+        lend = Lending(self.gate, self.values)
+        self._build_sync(settings, lend)
+        self._build_exchange(settings, guard, lend)
+        self._build_audit()
+        self._build_exports(settings, folder, guard, lend)
+        self._build_archive(settings, folder, guard, lend)
+        self._build_upkeep()
+
+    # -- who calls -----------------------------------------------------------------------------
+
+    def _build_authentication(self, settings: Settings, guard: Guard) -> None:
+        local = settings.identity.local
+        self.issuer = Issuer(
+            local.issuer,
+            local.token_ttl * SECOND,
+            local.key_rotation * SECOND,
+            enabled=local.enabled,
+        )
+        self.published = Published(self.issuer, settings.server.base_url)
         refresh = settings.identity.jwks_refresh * SECOND
-        self.key_sets: Final = KeySets(clock, guard, refresh)
-        self.foreign: Final = Foreign(self.gate, self.tenancy, settings.identity, self.key_sets)
-        within = (self.gate, self.keyring, self.tenancy, self.issuer)
-        self.authentication: Final = Authentication(*within, self.foreign)
+        self.key_sets = KeySets(self.clock, guard, refresh)
+        self.foreign = Foreign(self.gate, self.tenancy, settings.identity, self.key_sets)
+        self.authentication = Authentication(
+            self.gate, self.keyring, self.tenancy, self.issuer, self.foreign
+        )
         self.key_sets.on_dropped = self.authentication.forget
-        self.tokens: Final = Tokens(self.gate, self.tenancy, self.authentication, self.cursors)
-        self.minting: Final = Minting(
+
+    def _build_tokens(self, settings: Settings) -> None:
+        self.tokens = Tokens(self.gate, self.tenancy, self.authentication, self.cursors)
+        self.minting = Minting(
             self.gate, self.keyring, self.tenancy, self.authentication, settings.identity
         )
-        self.mfa: Final = Mfa(self.gate, self.authentication, self.tenancy)
-        self.published: Final = Published(self.issuer, settings.server.base_url)
+        self.expiring = Expiring(self.gate, self.tenancy)
+
+    def _build_people(self) -> None:
         rooms = (self.gate, self.authentication, self.tenancy)
-        self.revoking: Final = Revoking(*rooms)
+        self.revoking = Revoking(*rooms)
         self.revoking.on_revoked.append(self.foreign.forget_subjects)
-        self.users: Final = Users(*rooms, self.revoking)
-        self.accounts: Final = Accounts(*rooms, self.revoking)
-        self.credentials: Final = Credentials(
-            self.gate, self.keyring, self.authentication, self.tenancy
-        )
-        self.roles: Final = Roles(*rooms)
-        self.groups: Final = Groups(*rooms)
-        self.members: Final = Members(*rooms)
-        self.partners: Final = Partners(self.gate, self.tenancy, self.authentication)
-        self.tenants: Final = Tenants(self.gate, self.tenancy, self.authentication)
-        self.directory: Final = Directory(self.gate, self.tenancy)
-        rules = Rules(settings.policies.mfa_max_age, settings.policies.cache_ttl * SECOND)
-        self.policies: Final = Policies(self.gate, self.cursors, rules)
-        self.bindings: Final = Bindings(self.policies, self.cursors, Known(), self.tenancy.places)
-        self.rights: Final = Rights(self.gate, self.cursors, rules, Known())
-        self.gate.rules_of = rules.rules_of
-        self.authentication.on_deleted = self.policies.bindings_removed
-        self.facts: Final = Facts(self.gate, Access())
-        self.values: Final = Values(
-            self.gate,
-            Shelf(cache * 1024 * 1024 // 2),
-            self.facts.access,
-            self.tenancy.places,
-        )
-        retention = settings.secrets.soft_delete_retention * SECOND
-        removing = Removing(retention)
-        self.secrets: Final = Secrets(self.gate, self.facts, self.values, removing)
-        self.lists: Final = Lists(self.gate, self.cursors, self.facts, self.values.shelf, retention)
-        self.batch: Final = Batch(self.gate, self.values, limits)
-        self.upkeep: Final = Upkeep(self.gate, self.values, removing, self.tenancy.places)
-        left = (Leftover(any_of, self.upkeep.leave),)
-        self.ending: Final = Ending(self.gate, self.keyring, self.tenancy, left)
-        self.audit: Final = Audit(self.gate, self.ledger, self.keyring.vault_id, self.cursors)
-        self.audit_index: Final = Index(self.gate, self.ledger)
-        self.trails: Final = Trails(self.gate, self.cursors, self.keyring.vault_id, ever_known)
-        lend = Lending(self.gate, self.values)
-        outside = Outside(
+        self.users = Users(*rooms, self.revoking)
+        self.accounts = Accounts(*rooms, self.revoking)
+        self.credentials = Credentials(self.gate, self.keyring, self.authentication, self.tenancy)
+        self.mfa = Mfa(*rooms)
+        self.roles = Roles(*rooms)
+        self.directory = Directory(self.gate, self.tenancy)
+        self.groups = Groups(*rooms)
+        self.members = Members(*rooms)
+        self.partners = Partners(self.gate, self.tenancy, self.authentication)
+        self.tenants = Tenants(self.gate, self.tenancy, self.authentication)
+
+    def _build_sync(self, settings: Settings, lend: Lending) -> None:
+        synchronization = Synchronization(
             self.gate,
             self.tenancy,
             self.authentication,
@@ -179,30 +173,62 @@ class Vault:
             lend=lend,
             closing=lambda: self.closing,
         )
-        self.receiver: Final = outside.receiver
-        self.sync: Final = outside.sync
-        self.sync_run: Final = outside.run
-        self.trusts: Final = Trusts(
-            self.gate,
-            self.authentication,
-            self.tenancy,
-            self.cursors,
-            Checks(guard, local.issuer),
-        )
+        self.receiver = synchronization.receiver
+        self.sync = synchronization.sync
+        self.sync_run = synchronization.run
+
+    def _build_exchange(self, settings: Settings, guard: Guard, lend: Lending) -> None:
+        checks = Checks(guard, settings.identity.local.issuer)
+        self.trusts = Trusts(self.gate, self.authentication, self.tenancy, self.cursors, checks)
         self.trusts.forget_source = self.key_sets.forget
         self.revoking.on_revoked.append(self.trusts.disable)
         reviews = Reviews(guard, lend, self.tenancy.places)
         skew = int(settings.identity.clock_skew * SECOND)
-        self.exchange: Final = Exchange(
+        self.exchange = Exchange(
             self.gate,
             self.tenancy,
             self.issuer,
             Proving(self.key_sets, reviews, skew),
             Narrowing(self.gate, self.tenancy, self.issuer, self.authentication),
         )
-        self.grants: Final = Grants(*within, self.exchange)
-        self.exports: Final = Exports(self.gate, self.ledger, self.cursors, guard, ever_known)
-        self.export_run: Final = ExportRun(
+        self.grants = Grants(self.gate, self.keyring, self.tenancy, self.issuer, self.exchange)
+
+    # -- what is kept, and who may what --------------------------------------------------------
+
+    def _build_policies(self, settings: Settings) -> None:
+        rules = Rules(settings.policies.mfa_max_age, settings.policies.cache_ttl * SECOND)
+        self.policies = Policies(self.gate, self.cursors, rules)
+        self.bindings = Bindings(self.policies, self.cursors, Known(), self.tenancy.places)
+        self.rights = Rights(self.gate, self.cursors, rules, Known())
+        self.gate.rules_of = rules.rules_of
+        self.authentication.on_deleted = self.policies.bindings_removed
+
+    def _build_secrets(self, settings: Settings) -> None:
+        self.facts = Facts(self.gate, Access())
+        shelf = Shelf(settings.storage.cache_mib * 1024 * 1024 // 2)
+        self.values = Values(self.gate, shelf, self.facts.access, self.tenancy.places)
+        retention = settings.secrets.soft_delete_retention * SECOND
+        removing = Removing(retention)
+        self.secrets = Secrets(self.gate, self.facts, self.values, removing)
+        self.lists = Lists(self.gate, self.cursors, self.facts, shelf, retention)
+        self.batch = Batch(self.gate, self.values, self.limits)
+        self.upkeep = Upkeep(self.gate, self.values, removing, self.tenancy.places)
+        left = (Leftover(any_of, self.upkeep.leave),)
+        self.ending = Ending(self.gate, self.keyring, self.tenancy, left)
+
+    # -- what was done -------------------------------------------------------------------------
+
+    def _build_audit(self) -> None:
+        vault_id = self.keyring.vault_id
+        self.audit = Audit(self.gate, self.ledger, vault_id, self.cursors)
+        self.audit_index = Index(self.gate, self.ledger)
+        self.trails = Trails(self.gate, self.cursors, vault_id, ever_known)
+
+    def _build_exports(
+        self, settings: Settings, folder: Folder, guard: Guard, lend: Lending
+    ) -> None:
+        self.exports = Exports(self.gate, self.ledger, self.cursors, guard, ever_known)
+        self.export_run = ExportRun(
             self.gate,
             self.keyring.vault_id,
             folder.exports,
@@ -215,7 +241,11 @@ class Vault:
             closing=lambda: self.closing,
             paused=lambda: self.jobs.paused,
         )
-        self.archive: Final = Archive(
+
+    def _build_archive(
+        self, settings: Settings, folder: Folder, guard: Guard, lend: Lending
+    ) -> None:
+        self.archive = Archive(
             self.gate,
             self.keyring.vault_id,
             _archive(settings, folder),
@@ -226,10 +256,8 @@ class Vault:
             closing=lambda: self.closing,
         )
         kept = settings.audit.retention
-        self.retention: Final = Retention(
-            self.gate, kept, archive=settings.audit.archive.type is not None
-        )
-        self.prune: Final = Prune(
+        self.retention = Retention(self.gate, kept, archive=settings.audit.archive.type is not None)
+        self.prune = Prune(
             self.gate,
             kept,
             self.tenancy.places,
@@ -237,34 +265,39 @@ class Vault:
             lambda: self.closing,
             self.audit_index.still,
         )
+
+    # -- of all rooms --------------------------------------------------------------------------
+
+    def _build_upkeep(self) -> None:
         sealed = (SealedValues(self.values.shelf), SealedFactors())
-        self.keys: Final = Keys(self.gate, self.keyring, self.tenancy, sealed)
-        self.jobs: Final = Jobs(self.gate, clock)
-        self.forgetting: Final = Forgetting(
+        self.keys = Keys(self.gate, self.keyring, self.tenancy, sealed)
+        self.jobs = Jobs(self.gate, self.clock)
+        self.forgetting = Forgetting(
             self.gate,
             (
                 Old(once.any_old, once.forget),
                 Old(outbox.any_old, outbox.forget),
                 Old(any_ended, forget_ended),
                 Old(foreign_tokens.any_over, foreign_tokens.forget_over),
-                Old(outside_news.any_old, outside_news.forget),
+                Old(sync_store.any_old, sync_store.forget),
                 Old(trusts_store.any_over, trusts_store.forget_over),
                 Old(access.any_old, access.forget),
             ),
         )
-        self.closing = False
-        self.inflight = 0
+
+    # -- its life ------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Take up what the file holds, and open for requests."""
         await asyncio.to_thread(self._load)
         self.database.start()
 
-    async def renew_issuer(self) -> None:
+    async def renew_issuer(self, caller: Caller | None = None) -> None:
         """A signing key, where there is none or the present one is too old. Not in ``start``:
         rows that were taken down while the vault was sealed come first in the ledger."""
-        if self.issuer.due(self.clock.now()):
-            await self.gate.change(self.internal("identity"), Act("key_rotate"), self.issuer.rotate)
+        own = caller or self.internal("identity")
+        if await self.gate.ask(lambda db: self.issuer.due(db, own.now)):
+            await self.gate.change(own, Act("key_rotate"), self.issuer.rotate)
 
     def _load(self) -> None:
         connection = self.database.connect()
@@ -327,6 +360,18 @@ class Vault:
         self.policies.shelf.clear()
         self.authentication.forget()
         self.opened.wipe()
+
+
+def _database(opened: Opened, folder: Folder, settings: Settings) -> Database:
+    return Database(
+        folder.database,
+        opened.file_key,
+        opened.ledger,
+        readers=settings.storage.readers,
+        # Half of the memory for pages; the other for encrypted rows.
+        cache_mib=max(2, settings.storage.cache_mib // 2),
+        group_max=settings.audit.group_commit_max,
+    )
 
 
 def _allowance(settings: Settings) -> Allowance:

@@ -97,8 +97,9 @@ def given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def segment(value: str, name: str = "id") -> str:
-    """One segment of a target, encoded; nothing in it can lead to another endpoint."""
+def segment(value: str, name: str) -> str:
+    """One segment of a target, encoded; nothing in it can lead to another endpoint. ``name``: of
+    the argument, for the error."""
     if not value or value in (".", ".."):
         raise ConfigurationError(f"{name} must not be empty or dots")
     return quote(value, safe=":@")

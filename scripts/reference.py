@@ -75,8 +75,8 @@ MEANING: Final = {
     "validation_error": "Fields are at fault; `details.fields` names each with its fault.",
     "rate_limited": "Too many calls. Wait `Retry-After` seconds.",
     "internal_error": "The server failed. The log has the `request_id`.",
-    "upstream_error": "What stands behind a slot (a file, a credential), or the cluster that a token"
-    " is from, failed: `details.backend`.",
+    "upstream_error": "What stands behind a slot (a file, a credential), or the cluster that a"
+    " token is from, failed: `details.backend`.",
     "service_unavailable": "The audit row cannot be written, so nothing was done.",
     "sealed": "The vault is sealed. Somebody has to unseal it.",
     "not_initialized": "There is no vault yet. `operator init` makes one.",

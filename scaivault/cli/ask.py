@@ -6,11 +6,14 @@ Arguments are seen by every user of the host (``ps``) and kept in shell historie
 from __future__ import annotations
 
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import click
 
 from scaivault.cli.failure import Failure, usage
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 # Far above any passphrase (1024 bytes) or set of shares; keeps a wrong file from being sent.
 _LIMIT: Final = 65536
@@ -67,6 +70,11 @@ def hidden(prompt: str, *, instead: str, confirm: bool = False) -> str:
     except UnicodeEncodeError:
         raise usage("what was typed is not UTF-8 text; check the terminal's settings") from None
     return text
+
+
+def yes_flag(command: _Command) -> _Command:
+    """``--yes``, as ``yes``: for ``agreed``."""
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
 
 
 def agreed(question: str, *, yes: bool) -> None:

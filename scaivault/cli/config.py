@@ -6,7 +6,7 @@ import click
 
 from scaivault.cli import ask, profiles
 from scaivault.cli.failure import NOT_FOUND, Failure
-from scaivault.cli.output import Table, as_document, show
+from scaivault.cli.output import Table, as_document
 from scaivault.cli.profiles import KEYS, SECRET
 from scaivault.cli.session import client_flags, session
 
@@ -61,10 +61,7 @@ def list_() -> None:
     current = session()
     profile = profiles.load().get(current.profile_name)
     shown = {key: _MASKED if key in SECRET else profile[key] for key in KEYS if profile.get(key)}
-    if current.json:
-        as_document(shown)
-    else:
-        show(Table(("KEY", "VALUE"), list(shown.items())), no_color=current.no_color)
+    current.show_own(shown, Table(("KEY", "VALUE"), list(shown.items()), "settings"))
 
 
 @config.command()

@@ -244,15 +244,23 @@ def _decoded(response: httpx.Response) -> dict[str, Any] | None:
 
 
 def told(error: Mapping[str, Any], no_token: str) -> str:
-    """The message, in words of the command line where the server speaks of headers; or all
-    fields at fault where it names them."""
+    """The message, in words of the command line where the server speaks of headers, with what was
+    not found; or all fields at fault where it names them."""
     if error.get("code") == "authentication_required":
         return no_token
     details = error.get("details")
-    fields = details.get("fields") if isinstance(details, dict) else None
-    if not isinstance(fields, dict) or not fields:
-        return str(error.get("message", ""))
-    return "; ".join(f"{name}: {fault}" for name, fault in fields.items())
+    details = details if isinstance(details, dict) else {}
+    fields = details.get("fields")
+    if isinstance(fields, dict) and fields:
+        return "; ".join(f"{name}: {fault}" for name, fault in fields.items())
+    return str(error.get("message", "")) + _missing(error, details)
+
+
+def _missing(error: Mapping[str, Any], details: Mapping[str, Any]) -> str:
+    """The one name that was not found: a command may have sent several."""
+    named = [value for value in details.values() if isinstance(value, str)]
+    missing = str(error.get("code", "")).endswith("_not_found") and len(named) == len(details) == 1
+    return f": {named[0]}" if missing else ""
 
 
 def remedy(reason: str) -> str:

@@ -32,8 +32,8 @@ def caller_type_of(identity: str) -> str:
 
 
 def user_of(name: str) -> str:
-    """A user by the bare address too."""
-    return name if name.startswith(("user:", "usr_")) else f"user:{name}"
+    """A user by the bare address too; what is plainly no user is for the server to refuse."""
+    return name if name.startswith(tuple(_TYPES)) else f"user:{name}"
 
 
 def account_of(name: str) -> str:

@@ -14,10 +14,13 @@ import click
 
 
 class LazyGroup(click.Group):
-    """``table``: command name -> (``module:attribute``, one line for ``--help``)."""
+    """``table``: command name -> (``.module:attribute`` in ``package``, a line for ``--help``)."""
 
-    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **keywords: Any) -> None:
+    def __init__(
+        self, *args: Any, package: str, table: Mapping[str, tuple[str, str]], **keywords: Any
+    ) -> None:
         super().__init__(*args, **keywords)
+        self._package = package
         self._table = dict(table)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -27,9 +30,9 @@ class LazyGroup(click.Group):
         if cmd_name not in self._table:
             return None
         module, _, attribute = self._table[cmd_name][0].partition(":")
-        command = getattr(import_module(module), attribute)
+        command = getattr(import_module(module, self._package), attribute)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{module}:{attribute} is not a command")
+            raise TypeError(f"{self._package}{module}:{attribute} is not a command")
         return command
 
     def resolve_command(

@@ -21,16 +21,16 @@ from scaivault.cli.session import client_flags
 from scaivault.errors import Refusal
 
 _COMMANDS: Final = {
-    "serve": ("scaivault.cli.serve:serve", "Run the server."),
-    "operator": ("scaivault.cli.operator:operator", "Set a vault up, unseal it, keep it sound."),
-    "system": ("scaivault.cli.system:system", "Health, readiness and version of a server."),
-    "secrets": ("scaivault.cli.secrets:secrets", "Read, write, list, rotate, delete secrets."),
-    "policies": ("scaivault.cli.policies:policies", "Who may do what on which paths."),
-    "audit": ("scaivault.cli.audit:audit", "What was done: search, export, verify."),
-    "auth": ("scaivault.cli.auth:auth", "Log in and out; who you are; tokens."),
-    "identity": ("scaivault.cli.identity:identity", "People, programs, groups; whom to trust."),
-    "config": ("scaivault.cli.config:config", "What the program keeps of your settings."),
-    "completion": ("scaivault.cli.completion:completion", "Let a shell complete commands."),
+    "serve": (".serve:serve", "Run the server."),
+    "operator": (".operator:operator", "Set a vault up, unseal it, keep it sound."),
+    "system": (".system:system", "Health, readiness and version of a server."),
+    "secrets": (".secrets:secrets", "Read, write, list, rotate, delete secrets."),
+    "policies": (".policies:policies", "Who may do what on which paths."),
+    "audit": (".audit:audit", "What was done: search, export, verify."),
+    "auth": (".auth:auth", "Log in and out; who you are; tokens."),
+    "identity": (".identity:identity", "People, programs, groups; whom to trust."),
+    "config": (".config:config", "What the program keeps of your settings."),
+    "completion": (".completion:completion", "Let a shell complete commands."),
 }
 
 
@@ -102,7 +102,12 @@ def _of_sdk(error: Exception) -> Failure | None:
     return failure_of(error)
 
 
-@click.group(cls=_Root, table=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Root,
+    package="scaivault.cli",
+    table=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="scaivault", message="%(prog)s %(version)s")
 @client_flags
 def scaivault() -> None:

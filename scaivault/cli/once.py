@@ -10,9 +10,9 @@ import click
 
 from scaivault.cli.failure import Failure
 from scaivault.cli.http import Answer
-from scaivault.cli.output import Table, as_document, show
 from scaivault.cli.private_file import PrivateFile
 from scaivault.cli.session import Session
+from scaivault.cli.tables import facts
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -43,16 +43,10 @@ def hand_over(
         if file is not None:
             file.keep(secret)
     if file is not None:
-        _show_rest(current, {name: it for name, it in answer.body.items() if name != field})
+        rest = {name: it for name, it in answer.body.items() if name != field}
+        current.show_own(rest, facts(rest))
     elif current.json:
         current.show(answer)
     else:
         click.echo(secret)
     return answer.body
-
-
-def _show_rest(current: Session, facts: Mapping[str, Any]) -> None:
-    if current.json:
-        as_document(facts)
-    else:
-        show(Table(("FIELD", "VALUE"), list(facts.items())), no_color=current.no_color)

@@ -25,10 +25,12 @@ _PLAIN: Final = "\x1b[0m"
 
 @dataclass(frozen=True)
 class Table:
-    """``rows`` hold plain values; how one is written is decided by ``cell``."""
+    """``rows`` hold plain values; how one is written is decided by ``cell``. ``of``: what they are,
+    for a terminal that would show none; empty where that says nothing."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[Any]]
+    of: str = ""
 
 
 _STEERING: Final = frozenset(("Cc", "Cf", "Zl", "Zp", "Cs"))  # categories of Unicode

@@ -8,6 +8,7 @@ Order: flag, environment, profile in ``~/.scaivault/config.json``, default. ``se
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,7 +18,7 @@ import click
 from scaivault.cli import profiles
 from scaivault.cli.failure import usage
 from scaivault.cli.http import DEFAULT_URL, Answer, Api, checked_token
-from scaivault.cli.output import Table, document, note, show
+from scaivault.cli.output import Table, as_json, document, note, show
 
 if TYPE_CHECKING:
     from scaivault.cli.vault import Vault
@@ -124,13 +125,26 @@ class Session:
         """An answer on stdout: the tables, or with ``--json`` the document itself."""
         if self.json:
             document(answer.text)
-        else:
-            show(*tables, no_color=self.no_color)
+            return
+        show(*tables, no_color=self.no_color)
+        if sys.stdout.isatty():
+            for table in tables:
+                if table.of and not table.rows:
+                    self.note(f"no {table.of}")
 
-    def note_more(self, answer: Answer, total: str | None = None) -> None:
-        """Say on stderr that a list has further pages."""
-        if answer.body.get("has_more"):
-            self.note(f"there are more{f': {total}' if total else ''}; --all fetches every page")
+    def show_own(self, body: Mapping[str, Any], *tables: Table) -> None:
+        """As ``show``, of an answer that was made on this side."""
+        self.show(Answer(200, as_json(body), dict(body)), *tables)
+
+    def show_page(self, answer: Answer, *tables: Table) -> None:
+        """As ``show``, of a list, which is in the last table: says on stderr when it has further
+        pages. Pages with a cursor tell so, numbered ones have a total."""
+        self.show(answer, *tables)
+        total = answer.body.get("total_count", answer.body.get("total"))
+        unseen = isinstance(total, int) and len(tables[-1].rows) < total
+        if answer.body.get("has_more", unseen):
+            many = f": {total} in all" if unseen else ""
+            self.note(f"there are more{many}; --all fetches every page")
 
     def note(self, text: str) -> None:
         """A remark on stderr, unless ``--quiet``."""
@@ -180,8 +194,8 @@ def _flag(*names: str, **settings: Any) -> Callable[[_Command], _Command]:
 
 _CLIENT_FLAGS: Final = (
     _flag("--profile", metavar="P", help="Settings of this profile; else $SCAIVAULT_PROFILE."),
-    _flag("--tenant", metavar="T", help="Act in this tenant; else $SCAIVAULT_TENANT_ID."),
-    _flag("--partner-id", metavar="P", help="Act for this partner; else $SCAIVAULT_PARTNER_ID."),
+    _flag("--tenant", metavar="ID", help="Act in this tenant; else $SCAIVAULT_TENANT_ID."),
+    _flag("--partner-id", metavar="ID", help="Act for this partner; else $SCAIVAULT_PARTNER_ID."),
 )
 _FLAGS: Final = (
     _flag("--url", metavar="URL", help="Server address, or unix:/path; else $SCAIVAULT_URL."),

@@ -9,6 +9,7 @@ import click
 from scaivault.cli.failure import GENERAL
 from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts
 
 
 @click.group()
@@ -62,10 +63,8 @@ def version() -> None:
     current = session()
     vault = current.vault()
     answer = vault.ask(vault.client.system.version)
-    rows = [
-        (name, answer.body.get(name)) for name in ("version", "api_version", "commit", "built_at")
-    ]
-    current.show(answer, Table(("FIELD", "VALUE"), rows))
+    names = ("version", "api_version", "commit", "built_at")
+    current.show(answer, facts({name: answer.body.get(name) for name in names}))
 
 
 def _checks(checks: Any) -> list[tuple[str, Any, str | None]]:

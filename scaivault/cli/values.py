@@ -41,6 +41,11 @@ def data_of(pairs: Sequence[str], json_file: str | None) -> Data:
     return data
 
 
+def given(**fields: Any) -> Data:
+    """What of these the command line names."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def _value(text: str) -> str:
     if text == "-":
         return ask.from_file("-", _LIMIT)

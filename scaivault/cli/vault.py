@@ -60,7 +60,7 @@ class Vault:
         """The calls of the tenant's secrets, or of the partner's."""
         return self.client.partner.secrets if partner else self.client.secrets
 
-    def ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Answer:
+    def ask(self, call: Callable[..., Any], /, *arguments: Any, **options: Any) -> Answer:
         """One call of the SDK, and the document that answered it.
 
         ``APIError`` for a refusal; ``Failure`` when there was no answer of ScaiVault.
@@ -84,6 +84,8 @@ class Vault:
         if every and options.get(size) is None:
             options[size] = _LARGEST.get(name, 200)
         page = self._made(call, *arguments, **options)
+        # The SDK may have asked for the tenant of the token before.
+        del self.client.documents[:-1]
         while every and page.has_more:
             page = self._made(page.next_page)
         return self._joined(name)
@@ -105,7 +107,7 @@ class Vault:
         """The ids of the requests of the newest call, as the audit log has them."""
         return {each.headers.get("x-request-id", "") for each in self.client.documents}
 
-    def _made(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def _made(self, call: Callable[..., Any], /, *arguments: Any, **options: Any) -> Any:
         try:
             return call(*arguments, **options)
         except APIError:

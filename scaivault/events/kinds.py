@@ -23,5 +23,6 @@ KINDS: Final = frozenset(
         "policy.binding.created",
         "policy.binding.deleted",
         "policy.violation",
+        "token.expiring",
     )
 )

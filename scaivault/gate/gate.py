@@ -18,7 +18,7 @@ from scaivault.crypto.aead import Damaged
 from scaivault.crypto.memory import Wiped
 from scaivault.errors import Refusal
 from scaivault.gate import once
-from scaivault.gate.caller import Caller
+from scaivault.gate.caller import Caller, Principal
 from scaivault.gate.ledger import LedgerUnit, Record, record
 from scaivault.gate.outbox import Outbox
 from scaivault.gate.rules import (
@@ -44,6 +44,8 @@ T = TypeVar("T")
 log = logging.getLogger("scaivault.gate")
 
 NO_RULES: Final = Compiled(())
+# What is done to secrets gives nobody a right that outlasts the request.
+_OF_SECRETS: Final = frozenset(("write", "patch", "delete", "restore", "rotate"))
 
 
 def _nothing() -> None:
@@ -81,6 +83,8 @@ class Gate:
         self.outbox: Final = outbox
         self.clock: Final = clock
         self.rules_of: Callable[[Caller], Compiled] = lambda _caller: NO_RULES
+        # Raises a refusal when the principal may less by now; in the writer.
+        self.check_still: Callable[[Connection, Principal], None] = lambda _db, _principal: None
         self._told: dict[tuple[str | None, ...], list[int]] = {}
 
     # -- decide --------------------------------------------------------------------------------
@@ -212,6 +216,8 @@ class Gate:
             raise
         entry = record(caller, act.action, act.path, caller.now)
         entry.extra_data.update(act.extra)
+        if act.action not in _OF_SECRETS:
+            function = self._by_who_still_may(caller, function)
         try:
             unit = Changing(self, caller, [entry], function, caller.once)
             unit.records_refusal = act.records_refusal
@@ -220,6 +226,21 @@ class Gate:
             refused.recorded = refused.recorded or act.records_refusal
             raise
         return result
+
+    def _by_who_still_may(
+        self, caller: Caller, function: Callable[[Transaction], T]
+    ) -> Callable[[Transaction], T]:
+        """``function``, for a caller whose rights did not end while this waited for its turn: what
+        a revocation has not seen, it could not end."""
+        principal = caller.principal
+        if principal is None or not principal.token_id:  # a login, or the vault itself
+            return function
+
+        def checked(tx: Transaction) -> T:
+            self.check_still(tx.connection, principal)
+            return function(tx)
+
+        return checked
 
     async def replayed(self, caller: Caller, act: Act) -> once.Replay | None:
         """The kept answer of a request whose change takes several steps; ask before the first,

@@ -71,12 +71,15 @@ class Allowance(NamedTuple):
 
 
 class RateLimited(Refusal):
-    """429 ``rate_limited``; ``allowance`` is for the answer's headers."""
+    """429 ``rate_limited``; ``allowance`` is for the answer's headers. ``what`` there were too many
+    of, if not requests."""
 
-    def __init__(self, category: str, allowance: Allowance, retry_after: int) -> None:
+    def __init__(
+        self, category: str, allowance: Allowance, retry_after: int, what: str | None = None
+    ) -> None:
         super().__init__(
             "rate_limited",
-            f"too many requests of this kind ({category}); retry in {retry_after} s",
+            f"too many {what or f'requests of this kind ({category})'}; retry in {retry_after} s",
             category=category,
             limit=allowance.limit,
             retry_after=retry_after,

@@ -96,7 +96,7 @@ class Transaction:
         entry.extra_data.update(extra)
         self.records.append(entry)
 
-    def emit(self, kind: str, path: str | None, **data: object) -> None:
+    def emit(self, kind: str, path: str | None, /, **data: object) -> None:
         """Announce; delivered only if the change commits."""
         caller = self.caller
         self._gate.outbox.add(

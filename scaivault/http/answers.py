@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from scaivault.errors import Refusal
+from scaivault.errors import Refusal, without_tokens
 from scaivault.gate.limits import Allowance
 from scaivault.http.request import Request
 
@@ -89,9 +89,15 @@ def refused(refusal: Refusal, request_id: str) -> Answer:
     """The error envelope, and the headers that go with its code."""
     error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
     if refusal.details:
-        error["details"] = refusal.details
+        error["details"] = {name: _told(name, told) for name, told in refusal.details.items()}
     error["request_id"] = request_id
     return Answer(refusal.status, encode({"error": error}), (_JSON, *_extra(refusal)))
+
+
+def _told(name: str, detail: Any) -> Any:
+    """A detail: some repeat what was asked for, which may be a token in the place of its id. Paths
+    are names, and stay as they are."""
+    return without_tokens(detail) if isinstance(detail, str) and name != "path" else detail
 
 
 _GRANT_ERRORS: Final = {

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from scaivault.crypto.memory import Wiped
-from scaivault.errors import Refusal
+from scaivault.errors import Refusal, without_tokens
 from scaivault.gate.addresses import check_address
 from scaivault.gate.caller import RANK, Caller
 from scaivault.gate.gate import Act, unavailable
@@ -219,7 +219,8 @@ class Endpoint:
         if header is not None:
             told = header.decode("latin-1")[:64]
             if named is not None and named != told:
-                caller.notes["header_tenant_id"] = "".join(c for c in told if c.isprintable())
+                shown = "".join(c for c in without_tokens(told) if c.isprintable())
+                caller.notes["header_tenant_id"] = shown
             # An empty one names no tenant; it never means the caller's own.
             named = told if named is None else named
         tenancy = self._open_vault().tenancy

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from scaivault.clock import Clock
-from scaivault.errors import Refusal
+from scaivault.errors import Refusal, without_tokens
 from scaivault.gate.caller import Caller
 from scaivault.http.request import Request
 from scaivault.ids import timed_id
@@ -60,7 +60,9 @@ class Identify:
         return Sender(
             peer if not self.trusted else self._source(request, peer),
             _agent(request.lone(b"user-agent") or b""),
-            {"client_request_id": theirs.decode()} if theirs is not None and known else {},
+            {"client_request_id": without_tokens(theirs.decode())}
+            if theirs is not None and known
+            else {},
             self.trusted,
         )
 
@@ -134,5 +136,5 @@ def _canonical(address: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _agent(raw: bytes) -> str | None:
-    text = raw[:_AGENT_LONGEST].decode("utf-8", "replace")
+    text = without_tokens(raw[:_AGENT_LONGEST].decode("utf-8", "replace"))
     return "".join(c if c.isprintable() else " " for c in text)[:_AGENT_LONGEST] or None

@@ -24,24 +24,24 @@ from scaivault.http.meter import Meter
 from scaivault.http.possible import codes
 from scaivault.http.routes import Route
 from scaivault.http.topics import TOPICS, topic
-from scaivault.identity.accounts import Accounts
-from scaivault.identity.credentials import Credentials
-from scaivault.identity.directory import Directory
-from scaivault.identity.exchange import Exchange
-from scaivault.identity.grants import Grants
-from scaivault.identity.groups import Groups
-from scaivault.identity.members import Members
-from scaivault.identity.mfa import Mfa
-from scaivault.identity.minting import Minting
-from scaivault.identity.outside import Receiver, Sync
-from scaivault.identity.partners import Partners
-from scaivault.identity.published import Published
-from scaivault.identity.revoking import Revoking
-from scaivault.identity.roles import Roles
-from scaivault.identity.tenants import Tenants
-from scaivault.identity.tokens import Tokens
-from scaivault.identity.trusts import Trusts
-from scaivault.identity.users import Users
+from scaivault.identity.groups.members import Members
+from scaivault.identity.groups.room import Groups
+from scaivault.identity.oauth.exchange import Exchange
+from scaivault.identity.oauth.grants import Grants
+from scaivault.identity.oauth.published import Published
+from scaivault.identity.people.accounts import Accounts
+from scaivault.identity.people.credentials import Credentials
+from scaivault.identity.people.directory import Directory
+from scaivault.identity.people.mfa import Mfa
+from scaivault.identity.people.revoking import Revoking
+from scaivault.identity.people.roles import Roles
+from scaivault.identity.people.users import Users
+from scaivault.identity.sync import Receiver, Sync
+from scaivault.identity.tenants.partners import Partners
+from scaivault.identity.tenants.tenants import Tenants
+from scaivault.identity.tokens.minting import Minting
+from scaivault.identity.tokens.room import Tokens
+from scaivault.identity.trusts.room import Trusts
 from scaivault.policies import Policies
 from scaivault.policies.bindings import Bindings
 from scaivault.policies.rights import Rights
@@ -104,7 +104,10 @@ _PART: Final = re.compile(r"\{(\w+)\*?\}")
 _HEADERS: Final = {
     "if_match": ("If-Match", "The version that must be the current one, quoted; or `*`."),
     "if_none_match": ("If-None-Match", "`*`: there must be no such secret yet."),
-    "x_scaikey_signature": ("X-ScaiKey-Signature", "`t=<unix>,v1=<hex>` over the body."),
+    "x_scaikey_signature": (
+        "X-ScaiKey-Signature",
+        "`t=<unix>,v1=<hex>`: HMAC-SHA256 of `<t>.<body>`.",
+    ),
 }
 
 

@@ -69,7 +69,7 @@ OWN: Final[dict[str, tuple[str, ...]]] = {
     "tokens": ("token_not_found",),
     "tokens.whoami": (),
     "tokens.introspect": (),
-    "tokens.page": ("identity_not_found", "invalid_cursor"),
+    "tokens.page": ("identity_not_found", "insufficient_scope", "invalid_cursor"),
     "minting": (
         "identity_not_found", "invalid_duration", "invalid_glob", "invalid_state",
     ),

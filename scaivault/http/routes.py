@@ -12,6 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from scaivault.wire import (
+    accounts,
     audit,
     audit_jobs,
     audit_logs,
@@ -142,8 +143,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/v1/auth/introspect", "tokens.introspect", tokens.Introspect, tokens.Introspected, "auth_read", "auth_info", ("admin",)),
     Route("GET", "/v1/auth/tokens", "tokens.page", tokens.ListTokens, tokens.TokenPage, "auth_read", "auth_tokens"),
     Route("POST", "/v1/auth/tokens", "minting.create", tokens.NewToken, tokens.MadeToken, "token_create", "auth_tokens", status=201),
-    Route("GET", "/v1/auth/tokens/{id}", "tokens.token", identity.TokenId, identity.TokenInfo, "auth_read", "auth_tokens"),
-    Route("DELETE", "/v1/auth/tokens/{id}", "tokens.revoke", identity.TokenId, None, "token_revoke", "auth_tokens", status=204),
+    Route("GET", "/v1/auth/tokens/{id}", "tokens.token", tokens.TokenId, tokens.TokenInfo, "auth_read", "auth_tokens"),
+    Route("DELETE", "/v1/auth/tokens/{id}", "tokens.revoke", tokens.TokenId, None, "token_revoke", "auth_tokens", status=204),
     Route("POST", "/v1/auth/mfa/totp", "mfa.enrol", identity.Nothing, tokens.Enrolled, "mfa_enrol", "auth_tokens", status=201),
     Route("DELETE", "/v1/auth/mfa/totp", "mfa.remove", identity.Nothing, None, "mfa_reset", "auth_tokens", status=204),
     Route("POST", "/v1/auth/mfa/verify", "mfa.verify", tokens.VerifyCode, tokens.Verified, "mfa_verify", "auth_tokens"),
@@ -154,14 +155,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/.well-known/jwks.json", "published.key_set", identity.Nothing, identity.KeySet, "auth_read", open=True, public=True),
     Route("GET", "/.well-known/openid-configuration", "published.discovery", identity.Nothing, identity.OpenIdConfiguration, "auth_read", open=True, public=True),
     # -- service accounts
-    Route("POST", "/v1/identity/service-accounts", "accounts.create", identity.NewAccount, identity.Account, "identity_create", "identity_admin", ("identity:admin",), role="tenant_admin", status=201),
-    Route("GET", "/v1/identity/service-accounts/{id}", "accounts.get", identity.AccountId, identity.Account, "identity_read", "identity_read", ("identity:read",)),
-    Route("PATCH", "/v1/identity/service-accounts/{id}", "accounts.change", identity.ChangeAccount, identity.Account, "identity_update", "identity_admin", ("identity:admin",), role="tenant_admin"),
-    Route("DELETE", "/v1/identity/service-accounts/{id}", "accounts.delete", identity.AccountId, None, "identity_delete", "identity_admin", ("identity:admin",), role="tenant_admin", status=204),
-    Route("GET", "/v1/identity/service-accounts/{id}/credentials", "credentials.table", identity.AccountId, identity.CredentialList, "identity_read", "identity_admin", ("identity:admin",), role="tenant_admin"),
+    Route("POST", "/v1/identity/service-accounts", "accounts.create", accounts.NewAccount, accounts.Account, "identity_create", "identity_admin", ("identity:admin",), role="tenant_admin", status=201),
+    Route("GET", "/v1/identity/service-accounts/{id}", "accounts.get", accounts.AccountId, accounts.Account, "identity_read", "identity_read", ("identity:read",)),
+    Route("PATCH", "/v1/identity/service-accounts/{id}", "accounts.change", accounts.ChangeAccount, accounts.Account, "identity_update", "identity_admin", ("identity:admin",), role="tenant_admin"),
+    Route("DELETE", "/v1/identity/service-accounts/{id}", "accounts.delete", accounts.AccountId, None, "identity_delete", "identity_admin", ("identity:admin",), role="tenant_admin", status=204),
+    Route("GET", "/v1/identity/service-accounts/{id}/credentials", "credentials.table", accounts.AccountId, identity.CredentialList, "identity_read", "identity_admin", ("identity:admin",), role="tenant_admin"),
     Route("POST", "/v1/identity/service-accounts/{id}/credentials", "credentials.create", identity.NewCredential, identity.NewSecret, "credential_create", "identity_admin", ("identity:admin",), role="tenant_admin", status=201),
     Route("DELETE", "/v1/identity/service-accounts/{id}/credentials/{credential_id}", "credentials.delete", identity.CredentialId, None, "credential_revoke", "identity_admin", ("identity:admin",), role="tenant_admin", status=204),
-    Route("GET", "/v1/identity/service-accounts/{id}/roles", "roles.of_account", identity.AccountId, users.Roles, "identity_read", "identity_read"),
+    Route("GET", "/v1/identity/service-accounts/{id}/roles", "roles.of_account", accounts.AccountId, users.Roles, "identity_read", "identity_read"),
     Route("PUT", "/v1/identity/service-accounts/{id}/roles", "roles.set_of_account", users.ChangeRolesOfAccount, users.Roles, "role_change", "identity_admin", ("identity:admin",), role="partner_admin"),
     Route("GET", "/v1/identity/partners", "partners.page", tenancy.ListPartners, tenancy.PartnerPage, "identity_read", "identity_read", ("identity:read",)),
     Route("POST", "/v1/identity/partners", "partners.create", tenancy.NewPartner, tenancy.Partner, "identity_create", "identity_admin", ("identity:admin",), "super_admin", status=201),
@@ -173,7 +174,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/identity/tenants/{id}", "tenants.get", tenancy.TenantId, tenancy.Tenant, "identity_read", "identity_read", ("identity:read",)),
     Route("PATCH", "/v1/identity/tenants/{id}", "tenants.change", tenancy.ChangeTenant, tenancy.Tenant, "identity_update", "identity_admin", ("identity:admin",), "partner_admin"),
     Route("DELETE", "/v1/identity/tenants/{id}", "tenants.delete", tenancy.DeleteTenant, None, "identity_delete", "identity_admin", ("identity:admin",), "partner_admin", status=204),
-    Route("GET", "/v1/identity/tenants/{tenant_id}/service-accounts", "accounts.page", identity.ListAccounts, identity.AccountPage, "identity_read", "identity_read", ("identity:read",)),
+    Route("GET", "/v1/identity/tenants/{tenant_id}/service-accounts", "accounts.page", accounts.ListAccounts, accounts.AccountPage, "identity_read", "identity_read", ("identity:read",)),
     # -- groups
     Route("POST", "/v1/identity/users", "users.create", users.NewUser, users.User, "identity_create", "identity_admin", ("identity:admin",), role="tenant_admin", status=201),
     Route("GET", "/v1/identity/users/{id}", "users.get", users.UserId, users.User, "identity_read", "identity_read", ("identity:read",)),

@@ -15,10 +15,12 @@ from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import groups_store, model, subjects, tokens_store
+from scaivault.identity import model, subjects
 from scaivault.identity.foreign import Foreign, jwt
 from scaivault.identity.issuer import SKEW, Issuer
 from scaivault.identity.model import Subject, Token
+from scaivault.identity.store import groups as groups_store
+from scaivault.identity.store import tokens as tokens_store
 from scaivault.seal.keyring import Keyring
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
@@ -65,6 +67,7 @@ class Authentication:
         # (tx, tenant_id, canonical id): what other rooms keep of an identity that is deleted.
         self.on_deleted: Callable[[Transaction, str, str], object] = lambda _tx, _tenant, _id: None
         self.used: dict[str, tuple[Principal, int]] = {}
+        gate.check_still = self.check_still
 
     async def authenticate(self, token: str, now: int) -> Known:
         """Whom a bearer token stands for; a refusal of the 401 family otherwise."""
@@ -95,6 +98,13 @@ class Authentication:
         if now >= known.ends:
             raise Refusal("token_expired", "this token is over; get a new one")
         return known
+
+    def last_used(self, token: Token) -> int | None:
+        """When a token was last used, to the minute; its row may not say so yet."""
+        known = self.used.get(token.id)
+        if known is None:
+            return token.last_used_at
+        return max(token.last_used_at or 0, known[1] // MINUTE * MINUTE)
 
     def forget(self) -> None:
         """Something about an identity changed: look everybody up again."""
@@ -176,6 +186,20 @@ class Authentication:
         elif self.foreign.is_live(db, principal):
             return model.foreign_token(principal)
         raise Refusal("token_revoked", "this token was revoked; get a new one")
+
+    def check_still(self, db: Connection, principal: Principal) -> None:
+        """``token_revoked`` or ``forbidden`` when the token or a right of it ended since the
+        request came in. What roles the token of an outside issuer brings is its issuer's word."""
+        row = self.calling(db, principal)
+        if principal.issuer != model.LOCAL:
+            return
+        who = subjects.subject(db, principal.tenant_id, principal.identity_id)
+        if who is None or who.status != model.ACTIVE:
+            raise Refusal("token_revoked", "this token was revoked; get a new one")
+        if not (principal.roles <= {*who.roles} and principal.scopes <= who.within(row.scopes)):
+            raise Refusal(
+                "forbidden", "your rights changed meanwhile; call again", reason="rights_changed"
+            )
 
     # -- upkeep --------------------------------------------------------------------------------
 

@@ -58,10 +58,12 @@ def _invalid() -> Refusal:
 
 
 class Issuer:
-    """``name``: the ``iss`` of its tokens; ``ttl``: their life, in microseconds."""
+    """``name``: the ``iss`` of its tokens; ``ttl``: their life, in microseconds. One that is not
+    ``enabled`` issues none, and vouches for none that it issued before; it keeps its keys."""
 
-    def __init__(self, name: str, ttl: int, rotation: int) -> None:
+    def __init__(self, name: str, ttl: int, rotation: int, *, enabled: bool = True) -> None:
         self.name: Final = name
+        self.enabled: Final = enabled
         self.ttl: Final = ttl
         self.rotation: Final = rotation
         self._keys: dict[str, _Key] = {}
@@ -81,25 +83,25 @@ class Issuer:
             self._keys[kid] = _Key(IssuerKey(private), created_at, retired_at)
             wipe(private)
 
-    def due(self, now: int) -> bool:
+    def due(self, db: Connection, now: int) -> bool:
         """Whether a new signing key should be made, or an old one no longer be published."""
-        return self._aged(now) or bool(self._over(now))
+        return self.enabled and (self._aged(now) or bool(self._over(db, now)))
 
     def _aged(self, now: int) -> bool:
         newest = max((key.created_at for key in self._keys.values()), default=None)
         return newest is None or now - newest >= self.rotation
 
-    def _over(self, now: int) -> list[str]:
+    def _over(self, db: Connection, now: int) -> list[str]:
         return [
             kid
             for kid, key in self._keys.items()
-            if key.retired_at is not None and now >= key.retired_at + self.ttl + HOUR
+            if key.retired_at is not None and not _is_needed(db, key.retired_at, now)
         ]
 
     def rotate(self, tx: Transaction) -> None:
         """A new signing key, if the present one is old enough; an old one stays published until
         its last token is an hour over."""
-        over = self._over(tx.now)
+        over = self._over(tx.connection, tx.now)
         for kid in over:
             tx.execute("DELETE FROM signing_key WHERE id = :id", {"id": kid})
         tx.then(lambda: self._drop(over))
@@ -144,10 +146,22 @@ class Issuer:
 
     def published(self) -> list[dict[str, str]]:
         """The public keys (RFC 7517), newest first."""
+        if not self.enabled:
+            return []
         ordered = sorted(self._keys.values(), key=lambda key: -key.created_at)
         return [known.key.public.jwk() for known in ordered]
 
     # -- tokens --------------------------------------------------------------------------------
+
+    def check_enabled(self) -> None:
+        """``invalid_request`` where no tokens are issued."""
+        if not self.enabled:
+            raise Refusal(
+                "invalid_request",
+                "this vault issues no tokens (identity.local.enabled): use one of your identity"
+                " provider, or a personal access token",
+                reason="unsupported_grant_type",
+            )
 
     def sign(
         self, token: Token, who: Subject, partner_id: str, act: Mapping[str, Any] | None = None
@@ -180,7 +194,7 @@ class Issuer:
         Steps: size and three parts; header (type, our key id, nothing critical); signature (ES256);
         times; issuer and audience; the claims that the vault needs. The caller must still look
         up whether the token was revoked and its identity is active."""
-        if len(text) > _LONGEST or text.count(".") != 2:
+        if not self.enabled or len(text) > _LONGEST or text.count(".") != 2:
             raise _invalid()
         try:
             header = jwt.get_unverified_header(text)
@@ -211,6 +225,19 @@ class Issuer:
         if payload.get("iss") != self.name or AUDIENCE not in accepted:
             raise _invalid()
         return Claims(str(names[0]), str(names[1]), str(names[2]), issued, expires)
+
+
+def _is_needed(db: Connection, retired_at: int, now: int) -> bool:
+    """Whether a token that a key signed before it was retired lives still, or did an hour ago. One
+    that was just being made then may have been written down a little later."""
+    if now < retired_at + HOUR:
+        return True
+    found = db.execute(
+        "SELECT 1 FROM token WHERE expires_at > :since AND created_at <= :retired"
+        " AND kind <> 'personal_access_token' LIMIT 1",
+        {"since": now - HOUR, "retired": retired_at + MINUTE},
+    )
+    return found.fetchone() is not None
 
 
 def _optional(token: Token) -> dict[str, Any]:

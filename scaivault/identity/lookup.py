@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from scaivault.errors import Refusal
-from scaivault.identity import groups_store, names, subjects
-from scaivault.identity.groups_store import Group
+from scaivault.identity import names, subjects
 from scaivault.identity.model import DELETED
+from scaivault.identity.store import groups as groups_store
+from scaivault.identity.store.groups import Group
 from scaivault.storage.file import Connection
 
 

@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 from msgspec import UNSET, Struct
 
 from scaivault.clock import instant, instant_or_none
-from scaivault.errors import Refusal, faults
+from scaivault.errors import Refusal, check_fields
 from scaivault.gate.caller import RANK, Principal
 from scaivault.identity import names
+from scaivault.wire import accounts, tokens
 from scaivault.wire import identity as wire
 
 SCOPES: Final = (
@@ -41,6 +42,7 @@ PAT: Final = "personal_access_token"
 CLIENT_CREDENTIALS: Final = "client_credentials"
 USER_SESSION: Final = "user_session"
 EXCHANGED: Final = "exchanged"
+TOKEN_KINDS: Final = (PAT, CLIENT_CREDENTIALS, USER_SESSION, EXCHANGED)
 ACTIVE: Final = "ACTIVE"
 SUSPENDED: Final = "SUSPENDED"
 DELETED: Final = "DELETED"
@@ -166,16 +168,25 @@ def sent(body: Struct) -> list[str]:
 
 def check_scopes(scopes: list[str], holder: Principal) -> tuple[str, ...]:
     """Known words, each once, none beyond what ``holder`` has."""
-    unknown = [scope for scope in scopes if scope not in SCOPES]
-    if unknown:
-        raise faults({"scopes": f"must be of: {' '.join(SCOPES)}"})
-    if "admin" not in holder.scopes and not holder.scopes.issuperset(scopes):
+    check_fields({"scopes": scopes_fault(scopes)})
+    check_held(scopes, holder)
+    return tuple(sorted(set(scopes)))
+
+
+def check_held(scopes: Iterable[str], holder: Principal) -> None:
+    """``forbidden`` unless ``holder`` has all of these known words."""
+    missing = () if "admin" in holder.scopes else sorted(set(scopes) - holder.scopes)
+    if missing:
         raise Refusal(
             "forbidden",
-            "you cannot hand on a scope that your own token does not hold",
+            "you cannot hand on a scope that your own token does not hold: " + " ".join(missing),
             reason="scope_not_held",
         )
-    return tuple(sorted(set(scopes)))
+
+
+def scopes_fault(scopes: list[str]) -> str | None:
+    """None when all are known words."""
+    return None if set(SCOPES).issuperset(scopes) else f"must be of: {' '.join(SCOPES)}"
 
 
 def check_roles(roles: list[str]) -> tuple[str, ...]:
@@ -199,11 +210,11 @@ def foreign_token(principal: Principal) -> Token:
     )  # fmt: skip
 
 
-def token_info(token: Token, now: int) -> wire.TokenInfo:
+def token_info(token: Token, now: int) -> tokens.TokenInfo:
     status = "expired" if token.expires_at <= now else "active"
     if token.revoked_at is not None:
         status = "revoked"
-    return wire.TokenInfo(
+    return tokens.TokenInfo(
         id=token.id,
         token_kind=token.kind,
         name=token.name,
@@ -222,9 +233,9 @@ def token_info(token: Token, now: int) -> wire.TokenInfo:
     )
 
 
-def account_info(account: Account, groups: list[str], credentials: int) -> wire.Account:
+def account_info(account: Account, groups: list[str], credentials: int) -> accounts.Account:
     """``groups``: record ids of those it is itself a member of."""
-    return wire.Account(
+    return accounts.Account(
         id=account.id,
         identity_id=account.identity_id,
         tenant_id=account.tenant_id,

@@ -6,8 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from scaivault.errors import faults
-from scaivault.wire.names import name_fault
+from scaivault.errors import check_fields, faults
 
 USER: Final = "user"
 SERVICE_ACCOUNT: Final = "service_account"
@@ -21,19 +20,38 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}\Z")
 _KELVIN: Final = (
     "\N{KELVIN SIGN}"  # the one sign whose lower case is an ASCII letter: somebody else
 )
+_NO_ADDRESS: Final = "must be an e-mail address of up to 320 plain characters"
 _USER_LONGEST: Final = 320  # RFC 3696, erratum 1690: 64 + 1 + 255
 
 
 def made(prefix: str, name: str) -> str:
     """The canonical id of a new identity; 422 for a name that is none."""
-    if not _NAME.match(name):
-        raise faults({"name": "must be 1 to 128 of a-z 0-9 . _ - and start with a letter or digit"})
+    check_fields({"name": id_fault(name)})
     return f"{prefix}:{name}"
+
+
+def id_fault(name: str) -> str | None:
+    """Why a canonical id cannot be made of a name; None for a good one."""
+    if _NAME.match(name):
+        return None
+    return "must be 1 to 128 of a-z 0-9 . _ - and start with a letter or digit"
 
 
 def made_user(email: str) -> tuple[str, str]:
     """(canonical id, e-mail address) of a new user; 422 for a text that is no address, or that
     people could take for another one."""
+    user = _user(email)
+    if user is None:
+        raise faults({"email": _NO_ADDRESS})
+    return user
+
+
+def email_fault(email: str) -> str | None:
+    """Why a user cannot be made of an address; None for a good one."""
+    return _NO_ADDRESS if _user(email) is None else None
+
+
+def _user(email: str) -> tuple[str, str] | None:
     named = canonical(f"user:{email}")
     address = "" if named is None else named[1].partition(":")[2]
     local, _, domain = address.rpartition("@")
@@ -41,15 +59,8 @@ def made_user(email: str) -> tuple[str, str]:
     # other programs make them plain: to them two users would be one.
     plain = unicodedata.normalize("NFKC", address) == address
     if named is None or not local or not domain or not plain:
-        raise faults({"email": "must be an e-mail address of up to 320 plain characters"})
+        return None
     return named[1], address
-
-
-def check_display_name(text: str) -> None:
-    """422 for a text that people could not tell from another by looking at it."""
-    fault = name_fault(text)
-    if fault is not None:
-        raise faults({"display_name": fault})
 
 
 def canonical(reference: str) -> tuple[str, str] | None:

@@ -10,9 +10,12 @@ from typing import Final
 from scaivault.errors import Refusal
 from scaivault.gate.caller import RANK, Caller, Principal
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import groups_store, names, store, users_store
-from scaivault.identity.groups_store import Group
-from scaivault.identity.model import DELETED, LOCAL, Account, Subject, User
+from scaivault.identity import names
+from scaivault.identity.model import DELETED, LOCAL, Account, Subject, Token, User
+from scaivault.identity.store import accounts as accounts_store
+from scaivault.identity.store import groups as groups_store
+from scaivault.identity.store import users as users_store
+from scaivault.identity.store.groups import Group
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 
@@ -25,6 +28,11 @@ def holder(caller: Caller, role: str | None = None) -> Principal:
     if role is not None and principal.rank < RANK[role]:
         raise Refusal("forbidden", f"this call takes the role {role}", required_role=role)
     return principal
+
+
+def is_self(principal: Principal, of: Subject | Token) -> bool:
+    """Whether an identity or a token is the caller's own. Ids repeat from tenant to tenant."""
+    return (principal.tenant_id, principal.identity_id) == (of.tenant_id, of.identity_id)
 
 
 def check_rank(principal: Principal, who: Subject) -> None:
@@ -60,12 +68,18 @@ class Reach:
     def __init__(self, tenancy: Tenancy) -> None:
         self._tenancy: Final = tenancy
 
+    def aim(self, caller: Caller, tenant_id: str | None) -> None:
+        """Act upon the tenant that a body names, if it names another one than the request: its
+        refusals are those of the X-Tenant-ID header."""
+        if tenant_id not in {None, caller.tenant_id}:
+            self._tenancy.resolve(caller, tenant_id)
+
     def account(self, db: Connection, caller: Caller, wanted: str) -> Account:
         """A service account, to look at."""
         if wanted.startswith("sa:"):
-            account = store.account_by_identity(db, caller.tenant, wanted)
+            account = accounts_store.account_by_identity(db, caller.tenant, wanted)
         else:
-            account = store.account_by_id(db, wanted)
+            account = accounts_store.account_by_id(db, wanted)
         if account is None or account.status == DELETED or not self._sees(caller, account):
             raise not_found(wanted)
         return account
@@ -88,16 +102,39 @@ class Reach:
 
     def subject_below(self, tx: Transaction, caller: Caller, kind: str, wanted: str) -> Subject:
         """A user or a service account that does not rank above the caller, to take something from
-        or to give it a role. The ledger names its tenant."""
+        or to give it a role. The ledger names it and its tenant."""
         who = self.subject(tx.connection, caller, kind, wanted)
-        tx.concern(*self._tenancy.places(who.tenant_id))
-        check_rank(holder(caller), who)
+        self._check_below(tx, caller, who)
         return who
+
+    def user_below(self, tx: Transaction, caller: Caller, wanted: str) -> User:
+        """A user of our own who does not rank above the caller, to take something from."""
+        user = self.user(tx.connection, caller, wanted)
+        self._check_below(tx, caller, user)
+        check_local(user.issuer)
+        return user
+
+    def _check_below(self, tx: Transaction, caller: Caller, who: Subject) -> None:
+        self.check_there(who.tenant_id, who.id)
+        tx.concern(*self._tenancy.places(who.tenant_id))
+        tx.extra["for"] = who.identity_id
+        check_rank(holder(caller), who)
 
     def account_to_change(self, tx: Transaction, caller: Caller, wanted: str) -> Account:
         """A service account of our own that does not rank above the caller."""
         account = self.account(tx.connection, caller, wanted)
         self._check_change(tx, caller, account)
+        return account
+
+    def account_with_secrets(self, tx: Transaction, caller: Caller, wanted: str) -> Account:
+        """A service account of our own that does not rank above the caller, to give it a client
+        secret or to take one."""
+        account = self.account(tx.connection, caller, wanted)
+        self.check_there(account.tenant_id, account.id)
+        tx.concern(*self._tenancy.places(account.tenant_id))
+        tx.note(object_id=account.id)
+        check_rank(holder(caller), account)
+        check_local(account.issuer)
         return account
 
     def user_to_change(self, tx: Transaction, caller: Caller, wanted: str) -> User:
@@ -107,10 +144,16 @@ class Reach:
         return user
 
     def _check_change(self, tx: Transaction, caller: Caller, who: Subject) -> None:
+        self.check_there(who.tenant_id, who.id)
         tx.concern(*self._tenancy.places(who.tenant_id))
         tx.note(object_type=who.kind, object_id=who.id)
         check_rank(holder(caller), who)
         check_local(who.issuer)
+
+    def check_there(self, tenant_id: str, record_id: str) -> None:
+        """Nothing changes in a deleted tenant: it comes back as it was. ``identity_not_found``."""
+        if self._tenancy.is_gone(tenant_id):
+            raise not_found(record_id)
 
     def group(self, db: Connection, caller: Caller, wanted: str) -> Group:
         """A group, to look at."""
@@ -125,6 +168,7 @@ class Reach:
     def group_to_change(self, tx: Transaction, caller: Caller, wanted: str) -> Group:
         """A group of our own, to change; the ledger names its tenant and the group."""
         group = self.group(tx.connection, caller, wanted)
+        self.check_there(group.tenant_id, group.id)
         tx.concern(*self._tenancy.places(group.tenant_id))
         tx.note(object_type="group", object_id=group.id)
         check_local(group.issuer)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scaivault.gate.caller import Principal
-from scaivault.identity import groups_store, model, subjects
+from scaivault.identity import model, subjects
+from scaivault.identity.store import groups as groups_store
 from scaivault.storage.file import Connection
 
 

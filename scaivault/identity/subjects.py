@@ -7,8 +7,11 @@ from typing import Final
 from scaivault.errors import Refusal
 from scaivault.gate.caller import SUPER_ADMIN
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import names, store, tokens_store, users_store
+from scaivault.identity import names
 from scaivault.identity.model import ACTIVE, LOCAL, Account, Subject, User, unpack
+from scaivault.identity.store import accounts as accounts_store
+from scaivault.identity.store import tokens as tokens_store
+from scaivault.identity.store import users as users_store
 from scaivault.ids import random_id
 from scaivault.storage.file import Connection
 
@@ -19,20 +22,20 @@ def subject(db: Connection, tenant: str, identity: str) -> Subject | None:
     """By canonical id; deleted ones too."""
     if identity.startswith("user:"):
         return users_store.user_by_identity(db, tenant, identity)
-    return store.account_by_identity(db, tenant, identity)
+    return accounts_store.account_by_identity(db, tenant, identity)
 
 
 def subject_by_id(db: Connection, record_id: str) -> Subject | None:
     """By record id; deleted ones too."""
     if record_id.startswith("usr_"):
         return users_store.user_by_id(db, record_id)
-    return store.account_by_id(db, record_id)
+    return accounts_store.account_by_id(db, record_id)
 
 
 def put(tx: Transaction, changed: Subject) -> None:
     """Write the row."""
     if isinstance(changed, Account):
-        store.put_account(tx, changed)
+        accounts_store.put_account(tx, changed)
     else:
         users_store.put_user(tx, changed)
 
@@ -51,7 +54,9 @@ def add_user(
     outside issuer calls him, and when it said so. ``already_exists``, also for the id of one who
     was deleted."""
     if users_store.user_by_identity(tx.connection, tenant, identity) is not None:
-        raise Refusal("already_exists", "a user has this address already", field="email")
+        raise Refusal(
+            "already_exists", "a user has, or had, this address; it is given once", field="email"
+        )
     name = identity.partition(":")[2]
     user = User(
         tenant, random_id("usr_"), identity, name if "@" in name else None, display_name, ACTIVE,
@@ -99,16 +104,22 @@ def role_holders(db: Connection) -> list[tuple[str, tuple[str, ...], str, str]]:
     return [(identity, unpack(roles), tenant, partner) for identity, roles, tenant, partner in rows]
 
 
+def ended_by(tx: Transaction, who: Subject) -> int:
+    """Up to when tokens were issued that end now. Never earlier than it was: the clock may have
+    been set back, and what was revoked stays so."""
+    return max(tx.now, who.revoked_before or 0)
+
+
 def end_access(tx: Transaction, who: Subject) -> tuple[int, int]:
     """No token of today and no client secret works any more; (tokens, client secrets) that were
     live. Outside issuers' tokens end by the instant that is noted."""
     table = "user" if isinstance(who, User) else "service_account"
     tx.execute(
-        f"UPDATE {table} SET revoked_before = :now WHERE id = :id",  # noqa: S608
-        {"now": tx.now, "id": who.id},
+        f"UPDATE {table} SET revoked_before = :until WHERE id = :id",  # noqa: S608
+        {"until": ended_by(tx, who), "id": who.id},
     )
     tokens = tokens_store.revoke_all(tx, who.tenant_id, who.identity_id)
-    secrets = store.drop_credentials(tx, who.id) if isinstance(who, Account) else 0
+    secrets = accounts_store.drop_credentials(tx, who.id) if isinstance(who, Account) else 0
     return tokens, secrets
 
 

@@ -4,7 +4,9 @@ redirects, TLS from 1.2 on, certificates checked by name against the host's root
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -68,6 +70,28 @@ def _pinned(request: httpx.Request, host: str, address: Address) -> httpx.Reques
 def tls_context(ca_file: Path | None = None, ca_pem: str | None = None) -> ssl.SSLContext:
     """The host's roots, or those of a file or text instead; TLS 1.2 or newer. ``ssl.SSLError`` for
     a text without a certificate."""
+    if ca_file is None and ca_pem is None:
+        where = ssl.get_default_verify_paths()
+        return _of_host(_state(where.cafile), _state(where.capath))
+    return _context(ca_file, ca_pem)
+
+
+@lru_cache(maxsize=1)
+def _of_host(*_states: tuple[str, int]) -> ssl.SSLContext:
+    """Read once, and again when the host's roots change: it takes 20 to 100 ms, in which the loop
+    does nothing else, and whoever can have the vault call many issuers would stop it so."""
+    return _context(None, None)
+
+
+def _state(path: str | None) -> tuple[str, int]:
+    """A file or directory, and when it changed; 0: it is not there."""
+    try:
+        return (path, os.stat(path).st_mtime_ns) if path is not None else ("", 0)
+    except OSError:
+        return "", 0
+
+
+def _context(ca_file: Path | None, ca_pem: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca_file, cadata=ca_pem)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

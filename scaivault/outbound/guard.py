@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
 from scaivault.outbound.addresses import AddressRefused, Allowance
 from scaivault.outbound.targets import Target
 from scaivault.wire.addresses import Address
+
+_AT_ONCE: Final = 16
 
 
 class Unresolved(OSError):
@@ -22,6 +26,9 @@ class Guard:
 
     def __init__(self, allowance: Allowance) -> None:
         self.allowance: Final = allowance
+        # Threads of its own: a look-up cannot be cut short, and a name whose servers never answer
+        # holds its thread for half a minute. Whoever names many such must not hold up a seal.
+        self._threads: Final = ThreadPoolExecutor(_AT_ONCE, "look-up")
 
     def check_literal(self, target: Target) -> None:
         """``AddressRefused`` for what can be told without looking a name up."""
@@ -41,9 +48,9 @@ class Guard:
 
     async def look_up(self, target: Target) -> list[Address]:
         """What the host's resolver says."""
-        loop = asyncio.get_running_loop()
+        ask = partial(socket.getaddrinfo, target.host, target.port, type=socket.SOCK_STREAM)
         try:
-            rows = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+            rows = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
         except OSError as error:
             raise Unresolved(f"{target.host} cannot be looked up: {error.strerror}") from error
         return list(dict.fromkeys(ip_address(str(row[4][0]).partition("%")[0]) for row in rows))

@@ -12,8 +12,8 @@ from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal, faults, invalid
 from scaivault.gate.caller import SUPER_ADMIN
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import minting
 from scaivault.identity.model import Token
+from scaivault.identity.tokens import minting
 from scaivault.ids import random_id
 from scaivault.seal.file import SealFile, Slot
 from scaivault.seal.slots.contract import Kind

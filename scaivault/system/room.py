@@ -49,7 +49,7 @@ from scaivault.system.opening import (
 from scaivault.system.root_key import RootKey
 from scaivault.system.slots import Slots, credential
 from scaivault.wire import system as wire
-from scaivault.wire.values import duration_field
+from scaivault.wire.values import duration_field, duration_text, parse_duration
 
 if TYPE_CHECKING:  # the vault stands above this room; it is handed in
     from scaivault.vault import Vault
@@ -190,7 +190,7 @@ class System:
             )
         async with self._turn:
             vault_id = random_id("vlt_")
-            ttl = self._token_ttl(body.root_token_ttl or "90d", "root_token_ttl")
+            ttl = self._token_ttl(body.root_token_ttl, "root_token_ttl", "90d")
             with Guarded.random() as root:
                 made = await founding.make_slots(
                     self.unsealing.kinds, vault_id, root, body, instant(self.clock.now())
@@ -225,10 +225,16 @@ class System:
         if vault is not None:
             await vault.close()
 
-    def _token_ttl(self, text: str, field: str) -> int:
+    def _token_ttl(self, text: str | None, field: str, usual: str) -> int:
+        """How long a root token lives, in microseconds. The usual time gives way to the longest
+        that is set: nobody asked for it."""
+        longest = self.settings.identity.pat_max_ttl
+        if not text:
+            return min(parse_duration(usual), longest) * SECOND
         seconds = duration_field(field, text)
-        if seconds > self.settings.identity.pat_max_ttl:
-            raise invalid(**{field: "is longer than identity.pat_max_ttl"})
+        if seconds > longest:
+            most = duration_text(longest)
+            raise invalid(**{field: f"is longer than identity.pat_max_ttl: {most}"})
         return seconds * SECOND
 
     # -- unseal --------------------------------------------------------------------------------
@@ -449,7 +455,7 @@ class System:
         vault, file = self.opened()
         self._check_local(caller)
         body = request.body
-        ttl = self._token_ttl(body.ttl or "1h", "ttl")
+        ttl = self._token_ttl(body.ttl, "ttl", "1h")
         if body.auto or body.share is not None:
             raise invalid(auto="an automatic slot, or one share alone, proves nobody's presence")
         given = credential(body)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from scaivault.clock import DAY, SECOND, Clock
 from scaivault.errors import Refusal
+from scaivault.identity.model import TOKEN_KINDS
 from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
 
@@ -54,7 +55,7 @@ def take(db: Connection, now: int) -> Stock:
     return Stock(
         secrets={row[0]: row[1] for row in rows},
         expiring=dict(zip(WITHIN, sums, strict=True)),
-        tokens=dict(db.execute(_TOKENS, {"now": now}).fetchall()),
+        tokens=dict.fromkeys(TOKEN_KINDS, 0) | dict(db.execute(_TOKENS, {"now": now}).fetchall()),
         outbox=_number(db, "SELECT count(*) FROM outbox"),
         quarantined=_number(
             db, "SELECT count(*) FROM secret_version WHERE quarantined_at IS NOT NULL"

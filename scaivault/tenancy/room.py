@@ -234,11 +234,12 @@ def _reachable(principal: Principal, tenant: Tenant | None, wanted: str) -> Tena
     if SUPER_ADMIN not in principal.roles and PARTNER_ADMIN not in principal.roles:
         raise _foreign(wanted)
     if tenant is None:
-        raise Refusal("tenant_not_found", "there is no such tenant", tenant_id=wanted)
+        raise Refusal("tenant_not_found", "there is no such tenant", tenant_id=wanted[:64])
     if SUPER_ADMIN not in principal.roles and tenant.partner_id != principal.partner_id:
         raise _foreign(wanted)
     return tenant
 
 
 def _foreign(wanted: str) -> Refusal:
-    return Refusal("tenant_access_denied", "this tenant is not yours to act in", tenant_id=wanted)
+    text = "this tenant is not yours to act in"
+    return Refusal("tenant_access_denied", text, tenant_id=wanted[:64])

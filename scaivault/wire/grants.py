@@ -11,7 +11,6 @@ from scaivault.wire.trusts import Globs
 
 GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
-ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
 
 SubjectToken = Annotated[str, Meta(min_length=1, max_length=16 * 1024)]

@@ -1,8 +1,8 @@
-"""Requests and answers about who is calling."""
+"""Requests and answers about who is calling, the local issuer, and client secrets."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
@@ -35,32 +35,6 @@ class WhoAmI(Struct):
     ip_ranges: list[str] | None
 
 
-class TokenId(Struct, frozen=True):
-    """A token by its id, or ``self``."""
-
-    id: str
-
-
-class TokenInfo(Struct):
-    """A token, without its text."""
-
-    id: str
-    token_kind: str
-    name: str
-    identity_id: str
-    tenant_id: str
-    scopes: list[str]
-    allowed_paths: list[str] | None
-    ip_ranges: list[str] | None
-    parent_id: str | None
-    created_at: str
-    expires_at: str
-    last_used_at: str | None
-    mfa_verified_at: str | None
-    revoked_at: str | None
-    status: str
-
-
 class IssuerConfig(Struct):
     """Where tokens come from."""
 
@@ -89,79 +63,6 @@ class KeySet(Struct):
     """RFC 7517 section 5."""
 
     keys: list[dict[str, str]]
-
-
-class AccountBody(Struct, forbid_unknown_fields=True, frozen=True):
-    """A new service account."""
-
-    name: str
-    scopes: Annotated[list[str], Meta(min_length=1, max_length=64)]
-    display_name: Name | None = None
-    groups: References = []
-    tenant_id: str | None = None
-
-
-class NewAccount(Struct, frozen=True):
-    """POST /v1/identity/service-accounts"""
-
-    body: AccountBody
-
-
-class AccountPatch(Struct, forbid_unknown_fields=True, frozen=True):
-    """What can change about a service account; ``groups`` is the whole list."""
-
-    scopes: Annotated[list[str], Meta(min_length=1, max_length=64)] | UnsetType = UNSET
-    display_name: Name | UnsetType = UNSET
-    status: Literal["ACTIVE", "SUSPENDED"] | UnsetType = UNSET
-    groups: References | UnsetType | None = UNSET
-
-
-class ChangeAccount(Struct, frozen=True):
-    """PATCH /v1/identity/service-accounts/{id}"""
-
-    id: str
-    body: AccountPatch
-
-
-class AccountId(Struct, frozen=True):
-    """A service account by record id or canonical id."""
-
-    id: str
-
-
-class ListAccounts(Struct, frozen=True):
-    """GET /v1/identity/tenants/{tenant_id}/service-accounts"""
-
-    tenant_id: str
-    status: Literal["ACTIVE", "SUSPENDED", "DELETED"] | None = None
-    q: Annotated[str, Meta(max_length=400)] | None = None
-    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
-    page_size: Annotated[int, Meta(ge=1, le=200)] = 50
-
-
-class Account(Struct):
-    """A service account; ``groups`` are those it is itself a member of, by record id."""
-
-    id: str
-    identity_id: str
-    tenant_id: str
-    name: str
-    display_name: str
-    status: str
-    scopes: list[str]
-    groups: list[str]
-    roles: list[str]
-    issuer: str
-    credentials_active: int
-    last_seen_at: str | None
-    created_at: str
-
-
-class AccountPage(Struct):
-    """One page of service accounts."""
-
-    service_accounts: list[Account]
-    total: int
 
 
 class CredentialBody(Struct, forbid_unknown_fields=True, frozen=True):

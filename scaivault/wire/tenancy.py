@@ -117,7 +117,7 @@ class DeleteTenant(Struct, frozen=True):
     """DELETE /v1/identity/tenants/{id}; ``confirm`` is the id once more."""
 
     id: str
-    confirm: str
+    confirm: str = ""
 
 
 class ListTenants(Struct, frozen=True):

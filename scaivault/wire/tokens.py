@@ -6,10 +6,36 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from scaivault.wire.identity import Name, Reference, TokenInfo
+from scaivault.wire.identity import Name, Reference
 
 Globs = Annotated[list[str], Meta(min_length=1, max_length=50)]
 Ranges = Annotated[list[str], Meta(min_length=1, max_length=50)]
+
+
+class TokenId(Struct, frozen=True):
+    """A token by its id, or ``self``."""
+
+    id: str
+
+
+class TokenInfo(Struct):
+    """A token, without its text."""
+
+    id: str
+    token_kind: str
+    name: str
+    identity_id: str
+    tenant_id: str
+    scopes: list[str]
+    allowed_paths: list[str] | None
+    ip_ranges: list[str] | None
+    parent_id: str | None
+    created_at: str
+    expires_at: str
+    last_used_at: str | None
+    mfa_verified_at: str | None
+    revoked_at: str | None
+    status: str
 
 
 class TokenBody(Struct, forbid_unknown_fields=True, frozen=True):
@@ -99,7 +125,7 @@ class Enrolled(Struct, kw_only=True):
 class CodeBody(Struct, forbid_unknown_fields=True, frozen=True):
     """What the authenticator shows."""
 
-    code: Annotated[str, Meta(pattern=r"^[0-9]{6}\Z")]
+    code: Annotated[str, Meta(pattern=r"^[0-9]{6}\Z", description="six digits")]
 
 
 class VerifyCode(Struct, frozen=True):

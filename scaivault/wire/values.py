@@ -12,7 +12,9 @@ from typing import Final
 from scaivault.clock import instant, parse_instant
 from scaivault.errors import Refusal
 
-__all__ = ["LONGEST", "duration_field", "instant", "parse_duration", "parse_instant"]
+__all__ = [
+    "LONGEST", "duration_field", "duration_text", "instant", "parse_duration", "parse_instant",
+]  # fmt: skip
 
 _UNITS: Final = {"w": 7 * 86_400, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _SHAPE: Final = re.compile("".join(rf"(?:([0-9]+){unit})?" for unit in _UNITS))
@@ -48,3 +50,12 @@ def duration_field(field: str, text: str) -> int:
         return parse_duration(text)
     except ValueError as fault:
         raise Refusal("invalid_duration", f"{field}: {fault}", field=field) from None
+
+
+def duration_text(seconds: int) -> str:
+    """``seconds``, above zero, as a duration in days and what is shorter: ``1d12h``."""
+    parts = []
+    for unit in "dhms":
+        count, seconds = divmod(seconds, _UNITS[unit])
+        parts.append(f"{count}{unit}" if count else "")
+    return "".join(parts)

@@ -51,6 +51,11 @@ async def _expiry(vault: Vault, caller: Caller) -> int:
     return await _until_done(vault, vault.upkeep.announce, caller)
 
 
+async def _expiring_tokens(vault: Vault, caller: Caller) -> int:
+    """And client secrets."""
+    return await _until_done(vault, vault.expiring.announce, caller)
+
+
 async def _rewrap(vault: Vault, caller: Caller) -> int:
     return await vault.keys.rewrap(caller, lambda: vault.closing)
 
@@ -92,8 +97,7 @@ async def _forget(vault: Vault, caller: Caller) -> int:
 
 
 async def _issuer_key(vault: Vault, caller: Caller) -> None:
-    if vault.issuer.due(caller.now):
-        await vault.gate.change(caller, Act("key_rotate"), vault.issuer.rotate)
+    await vault.renew_issuer(caller)
 
 
 async def _key_sets(vault: Vault, _caller: Caller) -> None:
@@ -141,6 +145,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("audit-prune", "audit", _audit_prune, lambda _: DAY, kept=True),
     Job("checkpoint", "audit", _checkpoint, lambda s: s.audit.checkpoint_interval * SECOND),
     Job("expire-bindings", "expiry", _expire_bindings, lambda _: MINUTE),
+    Job("expiring-tokens", "expiry", _expiring_tokens, lambda _: MINUTE),
     Job("expiry", "expiry", _expiry, lambda _: 10 * SECOND),
     Job("flush", "audit", _flush, lambda _: MINUTE),
     Job("forget", "expiry", _forget, lambda _: HOUR),

@@ -25,9 +25,8 @@ class Accounts(Directory):
         page_size: int | None = None,
     ) -> Page[ServiceAccount]:
         """A page, by name. ``q``: part of the name."""
-        where = await self._tenant(tenant_id) + "/service-accounts"
         query = {"q": q, "status": status, "page": page, "page_size": page_size}
-        return await self._numbered(where, "service_accounts", ServiceAccount.from_wire, query)
+        return await self._in_tenant(tenant_id, "service_accounts", ServiceAccount.from_wire, query)
 
     async def get_service_account(self, account_id: str) -> ServiceAccount:
         """One account."""
@@ -77,7 +76,8 @@ class Accounts(Directory):
 
     async def delete_credentials(self, account_id: str, credential_id: str) -> None:
         """End a client secret and its tokens."""
-        await self._delete(f"{_account(account_id)}/credentials/{segment(credential_id)}")
+        credential = segment(credential_id, "credential_id")
+        await self._delete(f"{_account(account_id)}/credentials/{credential}")
 
     async def service_account_roles(self, account_id: str) -> AssignedRoles:
         """The admin roles of an account."""
@@ -92,4 +92,4 @@ class Accounts(Directory):
 
 
 def _account(account_id: str) -> str:
-    return f"{BASE}/service-accounts/{segment(account_id)}"
+    return f"{BASE}/service-accounts/{segment(account_id, 'account_id')}"

@@ -125,11 +125,11 @@ class Auth(Namespace):
 
     async def get_token(self, token_id: str = "self") -> TokenInfo:
         """A token, without its text; by default the one in use."""
-        return TokenInfo.from_wire(await self._get(_at(token_id)))
+        return TokenInfo.from_wire(await self._get(_token(token_id)))
 
     async def revoke_token(self, token_id: str) -> None:
         """End a token; ``self`` is the one in use."""
-        await self._delete(_at(token_id))
+        await self._delete(_token(token_id))
 
     # -- second factor --------------------------------------------------------------------------
 
@@ -151,5 +151,5 @@ def _words(scope: Sequence[str] | None) -> str | None:
     return scope if scope is None or isinstance(scope, str) else " ".join(scope)
 
 
-def _at(token_id: str) -> str:
+def _token(token_id: str) -> str:
     return f"{_TOKENS}/{segment(token_id, 'token_id')}"

@@ -51,9 +51,7 @@ class Namespace:
     ) -> Page[T]:
         """A page whose items stand under ``name``; the next is asked for with the same filters."""
         body = await self._get(path, **query)
-        rows = body.get(name) if isinstance(body, dict) else None
-        if not isinstance(rows, list):
-            raise TransportError(f"the answer holds no {name}; is this ScaiVault?")
+        rows = _rows(body, name)
         cursor = body.get("cursor")
         known = (name, "cursor", "has_more", "total_count", "total")
 
@@ -74,9 +72,7 @@ class Namespace:
     ) -> Page[T]:
         """As ``_page``, for lists whose pages have numbers, from 1, and a ``total``."""
         body = await self._get(path, **query)
-        rows = body.get(name) if isinstance(body, dict) else None
-        if not isinstance(rows, list):
-            raise TransportError(f"the answer holds no {name}; is this ScaiVault?")
+        rows = _rows(body, name)
         number, size = query.get("page") or 1, query.get("page_size") or _PAGE_SIZE
         total = body.get("total", len(rows))
 
@@ -91,3 +87,10 @@ class Namespace:
             extra={key: body[key] for key in body if key not in (name, "total")},
             fetch=fetch if more else None,
         )
+
+
+def _rows(body: Any, name: str) -> list[Any]:
+    rows = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(rows, list):
+        raise TransportError(f"the answer holds no {name}; is this ScaiVault?")
+    return rows

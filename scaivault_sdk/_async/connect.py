@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from scaivault_sdk._async.tokens import ExchangedToken, ProvidedToken, Secret, StaticToken
+from scaivault_sdk._async.tokens import IssuedToken, ProvidedToken, Secret, StaticToken
 from scaivault_sdk._async.transport import Tokens
 from scaivault_sdk._settings import Address, tls_context
 from scaivault_sdk._version import USER_AGENT
@@ -67,4 +67,4 @@ def token_source(
     form = {"grant_type": "client_credentials", "client_id": client_id}
     if scope:
         form["scope"] = scope if isinstance(scope, str) else " ".join(scope)
-    return ExchangedToken(form, client_secret, address, endpoint)
+    return IssuedToken(form, client_secret, address, endpoint)

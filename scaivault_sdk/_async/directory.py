@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from scaivault_sdk._async.base import Namespace
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from scaivault_sdk._async.base import Namespace, T
 from scaivault_sdk._async.pages import Page
 from scaivault_sdk._calls import Call, segment
-from scaivault_sdk.errors import TransportError
+from scaivault_sdk.errors import ConfigurationError
 from scaivault_sdk.models.base import models_of
 from scaivault_sdk.models.identity import AdminRole, Identity, SyncRun
 
@@ -15,20 +18,28 @@ BASE = "/v1/identity"
 class Directory(Namespace):
     """Look-ups, and the ground of the other parts."""
 
-    async def _tenant(self, tenant_id: str | None) -> str:
-        """The tenant named, or the client's, or the token's own."""
+    async def _in_tenant(
+        self,
+        tenant_id: str | None,
+        name: str,
+        item: Callable[[Any], T],
+        query: Mapping[str, Any],
+    ) -> Page[T]:
+        """A page of what the tenant named, or the client's, or the token's own, lists."""
         tenant_id = tenant_id or self._caller.tenant_id
         if tenant_id is None:
             body = await self._get("/v1/auth/whoami")
             tenant_id = body.get("tenant_id")
             if not isinstance(tenant_id, str):
-                raise TransportError("the token belongs to no tenant; give a tenant_id")
-        return f"{BASE}/tenants/{segment(tenant_id, 'tenant_id')}"
+                raise ConfigurationError("the token belongs to no tenant; name the one you mean")
+        tenant = segment(tenant_id, "tenant_id")
+        where = f"{BASE}/tenants/{tenant}/{name.replace('_', '-')}"
+        return await self._numbered(where, name, item, query)
 
     async def resolve(self, identity_type: str, identity_id: str) -> Identity:
         """What an id stands for. ``identity_type``: ``user``, ``service_account``, ``group``."""
-        where = f"{BASE}/resolve/{segment(identity_type)}/{segment(identity_id)}"
-        return Identity.from_wire(await self._get(where))
+        kind, one = segment(identity_type, "identity_type"), segment(identity_id, "identity_id")
+        return Identity.from_wire(await self._get(f"{BASE}/resolve/{kind}/{one}"))
 
     async def roles(self) -> list[AdminRole]:
         """The admin roles there are, from the lowest."""

@@ -22,9 +22,8 @@ class Groups(Directory):
         page_size: int | None = None,
     ) -> Page[Group]:
         """A page, by name. ``q``: part of the name."""
-        where = await self._tenant(tenant_id) + "/groups"
         query = {"q": q, "page": page, "page_size": page_size}
-        return await self._numbered(where, "groups", Group.from_wire, query)
+        return await self._in_tenant(tenant_id, "groups", Group.from_wire, query)
 
     async def get_group(self, group_id: str) -> Group:
         """One group."""
@@ -65,8 +64,8 @@ class Groups(Directory):
 
     async def remove_member(self, group_id: str, identity_id: str) -> None:
         """Take it out again."""
-        await self._delete(f"{_group(group_id)}/members/{segment(identity_id)}")
+        await self._delete(f"{_group(group_id)}/members/{segment(identity_id, 'identity_id')}")
 
 
 def _group(group_id: str) -> str:
-    return f"{BASE}/groups/{segment(group_id)}"
+    return f"{BASE}/groups/{segment(group_id, 'group_id')}"

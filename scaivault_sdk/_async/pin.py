@@ -39,7 +39,7 @@ class Pin:
         foreign = self._tenant is not None and self._tenant != caller.get("tenant_id")
         if not foreign or "super_admin" not in (caller.get("roles") or ()):
             return caller.get("partner_id")
-        where = f"/v1/identity/tenants/{segment(self._tenant or '')}"
+        where = f"/v1/identity/tenants/{segment(self._tenant or '', 'tenant_id')}"
         try:
             return (await transport.call(Call("GET", where), {})).body.get("partner_id")
         except APIError:

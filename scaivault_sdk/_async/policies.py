@@ -56,7 +56,7 @@ class Policies(Namespace):
 
     async def get(self, policy_id: str) -> Policy:
         """A policy with its rules and bindings."""
-        return Policy.from_wire(await self._get(_at(policy_id)))
+        return Policy.from_wire(await self._get(_policy(policy_id)))
 
     async def create(
         self,
@@ -90,7 +90,7 @@ class Policies(Namespace):
         body = given(
             name=name, rules=rules_body(rules), description=description, is_active=is_active
         )
-        return Policy.from_wire(await self._put(_at(policy_id), body))
+        return Policy.from_wire(await self._put(_policy(policy_id), body))
 
     async def update(
         self,
@@ -104,11 +104,11 @@ class Policies(Namespace):
         """Only what is given; ``rules`` as a whole."""
         wanted = None if rules is None else rules_body(rules)
         body = given(name=name, description=description, rules=wanted, is_active=is_active)
-        return Policy.from_wire(await self._patch(_at(policy_id), body))
+        return Policy.from_wire(await self._patch(_policy(policy_id), body))
 
     async def delete(self, policy_id: str, force: bool = False) -> None:
         """``PolicyInUseError`` while it is bound, unless ``force`` removes the bindings too."""
-        await self._delete(_at(policy_id), force=True if force else None)
+        await self._delete(_policy(policy_id), force=True if force else None)
 
     # -- bindings -------------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class Policies(Namespace):
     ) -> Page[PolicyBinding]:
         """A page of a policy's bindings, oldest first."""
         query = {"limit": limit, "cursor": cursor}
-        where = f"{_at(policy_id)}/bindings"
+        where = f"{_policy(policy_id)}/bindings"
         return await self._page(where, "bindings", PolicyBinding.from_wire, query)
 
     async def bind(
@@ -136,11 +136,11 @@ class Policies(Namespace):
             expires_at=expires_at,
             tenant_id=tenant_id,
         )
-        return PolicyBinding.from_wire(await self._post(f"{_at(policy_id)}/bindings", body))
+        return PolicyBinding.from_wire(await self._post(f"{_policy(policy_id)}/bindings", body))
 
     async def unbind(self, policy_id: str, binding_id: str) -> None:
         """Take it away again, from the next request on."""
-        await self._delete(f"{_at(policy_id)}/bindings/{segment(binding_id, 'binding_id')}")
+        await self._delete(f"{_policy(policy_id)}/bindings/{segment(binding_id, 'binding_id')}")
 
     # -- questions ------------------------------------------------------------------------------
 
@@ -190,5 +190,5 @@ class Policies(Namespace):
         )
 
 
-def _at(policy_id: str) -> str:
+def _policy(policy_id: str) -> str:
     return f"{_BASE}/{segment(policy_id, 'policy_id')}"

@@ -201,4 +201,4 @@ class System(Namespace):
 
 
 def _key(kind: str, owner_id: str) -> str:
-    return f"{kind}/{segment(owner_id)}/rotate-key"
+    return f"{kind}/{segment(owner_id, 'owner_id')}/rotate-key"

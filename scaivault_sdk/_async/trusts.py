@@ -23,7 +23,7 @@ class Trusts(Directory):
 
     async def get_trust(self, trust_id: str) -> Trust:
         """One trust."""
-        return Trust.from_wire(await self._get(_at(trust_id)))
+        return Trust.from_wire(await self._get(_trust(trust_id)))
 
     async def create_trust(
         self,
@@ -53,12 +53,12 @@ class Trusts(Directory):
 
     async def update_trust(self, trust_id: str, **changes: Any) -> Trust:
         """Only what is given, as in ``create_trust``. Tokens issued under the trust end."""
-        return Trust.from_wire(await self._patch(_at(trust_id), changes))
+        return Trust.from_wire(await self._patch(_trust(trust_id), changes))
 
     async def delete_trust(self, trust_id: str) -> None:
         """Trust no longer. Tokens issued under it end."""
-        await self._delete(_at(trust_id))
+        await self._delete(_trust(trust_id))
 
 
-def _at(trust_id: str) -> str:
+def _trust(trust_id: str) -> str:
     return f"{_TRUSTS}/{segment(trust_id, 'trust_id')}"

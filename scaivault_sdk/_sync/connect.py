@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from scaivault_sdk._settings import Address, tls_context
-from scaivault_sdk._sync.tokens import ExchangedToken, ProvidedToken, Secret, StaticToken
+from scaivault_sdk._sync.tokens import IssuedToken, ProvidedToken, Secret, StaticToken
 from scaivault_sdk._sync.transport import Tokens
 from scaivault_sdk._version import USER_AGENT
 from scaivault_sdk.errors import ConfigurationError
@@ -68,4 +68,4 @@ def token_source(
     form = {"grant_type": "client_credentials", "client_id": client_id}
     if scope:
         form["scope"] = scope if isinstance(scope, str) else " ".join(scope)
-    return ExchangedToken(form, client_secret, address, endpoint)
+    return IssuedToken(form, client_secret, address, endpoint)

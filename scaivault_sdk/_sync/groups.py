@@ -23,9 +23,8 @@ class Groups(Directory):
         page_size: int | None = None,
     ) -> Page[Group]:
         """A page, by name. ``q``: part of the name."""
-        where = self._tenant(tenant_id) + "/groups"
         query = {"q": q, "page": page, "page_size": page_size}
-        return self._numbered(where, "groups", Group.from_wire, query)
+        return self._in_tenant(tenant_id, "groups", Group.from_wire, query)
 
     def get_group(self, group_id: str) -> Group:
         """One group."""
@@ -66,8 +65,8 @@ class Groups(Directory):
 
     def remove_member(self, group_id: str, identity_id: str) -> None:
         """Take it out again."""
-        self._delete(f"{_group(group_id)}/members/{segment(identity_id)}")
+        self._delete(f"{_group(group_id)}/members/{segment(identity_id, 'identity_id')}")
 
 
 def _group(group_id: str) -> str:
-    return f"{BASE}/groups/{segment(group_id)}"
+    return f"{BASE}/groups/{segment(group_id, 'group_id')}"

@@ -57,7 +57,7 @@ class Policies(Namespace):
 
     def get(self, policy_id: str) -> Policy:
         """A policy with its rules and bindings."""
-        return Policy.from_wire(self._get(_at(policy_id)))
+        return Policy.from_wire(self._get(_policy(policy_id)))
 
     def create(
         self,
@@ -91,7 +91,7 @@ class Policies(Namespace):
         body = given(
             name=name, rules=rules_body(rules), description=description, is_active=is_active
         )
-        return Policy.from_wire(self._put(_at(policy_id), body))
+        return Policy.from_wire(self._put(_policy(policy_id), body))
 
     def update(
         self,
@@ -105,11 +105,11 @@ class Policies(Namespace):
         """Only what is given; ``rules`` as a whole."""
         wanted = None if rules is None else rules_body(rules)
         body = given(name=name, description=description, rules=wanted, is_active=is_active)
-        return Policy.from_wire(self._patch(_at(policy_id), body))
+        return Policy.from_wire(self._patch(_policy(policy_id), body))
 
     def delete(self, policy_id: str, force: bool = False) -> None:
         """``PolicyInUseError`` while it is bound, unless ``force`` removes the bindings too."""
-        self._delete(_at(policy_id), force=True if force else None)
+        self._delete(_policy(policy_id), force=True if force else None)
 
     # -- bindings -------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class Policies(Namespace):
     ) -> Page[PolicyBinding]:
         """A page of a policy's bindings, oldest first."""
         query = {"limit": limit, "cursor": cursor}
-        where = f"{_at(policy_id)}/bindings"
+        where = f"{_policy(policy_id)}/bindings"
         return self._page(where, "bindings", PolicyBinding.from_wire, query)
 
     def bind(
@@ -137,11 +137,11 @@ class Policies(Namespace):
             expires_at=expires_at,
             tenant_id=tenant_id,
         )
-        return PolicyBinding.from_wire(self._post(f"{_at(policy_id)}/bindings", body))
+        return PolicyBinding.from_wire(self._post(f"{_policy(policy_id)}/bindings", body))
 
     def unbind(self, policy_id: str, binding_id: str) -> None:
         """Take it away again, from the next request on."""
-        self._delete(f"{_at(policy_id)}/bindings/{segment(binding_id, 'binding_id')}")
+        self._delete(f"{_policy(policy_id)}/bindings/{segment(binding_id, 'binding_id')}")
 
     # -- questions ------------------------------------------------------------------------------
 
@@ -185,5 +185,5 @@ class Policies(Namespace):
         return EffectiveRights.from_wire(self._get(f"{_BASE}/effective", identity_id=identity_id))
 
 
-def _at(policy_id: str) -> str:
+def _policy(policy_id: str) -> str:
     return f"{_BASE}/{segment(policy_id, 'policy_id')}"

@@ -1,5 +1,5 @@
 # Made by scripts/sdk from scaivault_sdk/_async/tokens.py; change it there.
-"""Where tokens come from: given, asked for each time, or exchanged for client credentials."""
+"""Where tokens come from: given, asked for each time, or issued for client credentials."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class ProvidedToken:
         return self.token(transport, retries) != token
 
 
-class ExchangedToken:
-    """Client credentials (RFC 6749, section 4.4), exchanged again at 80 % of a token's life.
+class IssuedToken:
+    """Client credentials (RFC 6749, section 4.4), sent again at 80 % of a token's life.
 
     ``endpoint`` None: learned from ``GET /v1/auth/config``, once. The secret goes to the client's
     own address, or to an endpoint that the caller named, and nowhere else: see ``token_call``.
-    ``secret`` may be a function, asked for each exchange: when the secret was replaced and the old
+    ``secret`` may be a function, asked for each time: when the secret was replaced and the old
     one deleted, the tokens of the old one are revoked, and the new one gives others.
     """
 
@@ -84,7 +84,7 @@ class ExchangedToken:
         with self._lock:
             now = transport.pace.monotonic()
             if self._token is None or now >= self._ends_at:
-                self._exchange(transport, retries)
+                self._obtain(transport, retries)
             elif now >= self._renew_at:
                 self._refresh(transport, retries)
             return self._token
@@ -109,14 +109,14 @@ class ExchangedToken:
     def _refresh(self, transport: Transport, retries: Retries) -> None:
         """A fresh token while the old one still works: an issuer that is away is no failure yet."""
         try:
-            self._exchange(transport, retries)
+            self._obtain(transport, retries)
         except (TransportError, ServiceUnavailableError, RateLimitError):
             left = self._ends_at - transport.pace.monotonic()
             self._renew_at = transport.pace.monotonic() + left / 2
             if left <= 0:
                 raise
 
-    def _exchange(self, transport: Transport, retries: Retries) -> None:
+    def _obtain(self, transport: Transport, retries: Retries) -> None:
         if self._call is None:
             config = Call("GET", "/v1/auth/config", open=True)
             learned = transport.attempt(config, {}, retries)

@@ -24,7 +24,7 @@ class Trusts(Directory):
 
     def get_trust(self, trust_id: str) -> Trust:
         """One trust."""
-        return Trust.from_wire(self._get(_at(trust_id)))
+        return Trust.from_wire(self._get(_trust(trust_id)))
 
     def create_trust(
         self,
@@ -54,12 +54,12 @@ class Trusts(Directory):
 
     def update_trust(self, trust_id: str, **changes: Any) -> Trust:
         """Only what is given, as in ``create_trust``. Tokens issued under the trust end."""
-        return Trust.from_wire(self._patch(_at(trust_id), changes))
+        return Trust.from_wire(self._patch(_trust(trust_id), changes))
 
     def delete_trust(self, trust_id: str) -> None:
         """Trust no longer. Tokens issued under it end."""
-        self._delete(_at(trust_id))
+        self._delete(_trust(trust_id))
 
 
-def _at(trust_id: str) -> str:
+def _trust(trust_id: str) -> str:
     return f"{_TRUSTS}/{segment(trust_id, 'trust_id')}"

@@ -25,9 +25,8 @@ class Users(Directory):
         page_size: int | None = None,
     ) -> Page[User]:
         """A page, by name. ``q``: part of the e-mail address or the name."""
-        where = self._tenant(tenant_id) + "/users"
         query = {"q": q, "status": status, "page": page, "page_size": page_size}
-        return self._numbered(where, "users", User.from_wire, query)
+        return self._in_tenant(tenant_id, "users", User.from_wire, query)
 
     def get_user(self, user_id: str) -> User:
         """One user."""
@@ -73,7 +72,8 @@ class Users(Directory):
         """End everything that a ``user`` or ``service_account`` has, in one step: tokens (those of
         other issuers too), client secrets, trusts, subscriptions, leases. The identity stays, and
         what is granted to it. ``reason`` goes into the audit log."""
-        where = f"{BASE}/{segment(identity_type)}/{segment(identity_id)}/revoke-access"
+        kind, one = segment(identity_type, "identity_type"), segment(identity_id, "identity_id")
+        where = f"{BASE}/{kind}/{one}/revoke-access"
         return AccessRevocation.from_wire(self._post(where, given(reason=reason)))
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from scaivault.audit.destinations import DestinationFailed, Place
 from scaivault.audit.destinations.azure_blob import SharedKey
 from scaivault.audit.destinations.azure_blob import opened as azure
-from scaivault.audit.destinations.gcs import Service
+from scaivault.audit.destinations.gcs import Service, _token
 from scaivault.audit.destinations.gcs import opened as gcs
 from scaivault.clock import FakeClock
 from scaivault.outbound import Allowance, Guard
@@ -93,6 +93,13 @@ async def test_gcs_that_fails(place: Place, faults: tuple[int, ...], reason: str
         await to_gcs(place, 10, faults=faults)
     assert caught.value.reason == reason
     assert "PRIVATE" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [b"", b"[", b"{}", b'{"access_token":"\xff"}', b"[" * 10_000])
+def test_gcs_that_gives_no_token(answer: bytes) -> None:
+    with pytest.raises(DestinationFailed) as failed:
+        _token(answer)
+    assert failed.value.reason == "unexpected_answer"
 
 
 async def test_gcs_that_sends_the_upload_elsewhere() -> None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from scaivault.audit.terms import SEGMENT
-from scaivault.clock import DAY
+from scaivault.clock import DAY, FakeClock
 from scaivault.http.routes import ROUTES
 from tests.http.test_routes import ASKING, SILENT, body, prepare, target
+from tests.identity.sync.scaikey import ScaiKey
 from tests.support import ledger
 from tests.support.house import PASSPHRASE, Answer, House
+from tests.support.issuing import Provider, jwk
+from tests.support.people import login, proven
 from tests.support.rights import grant
+from tests.support.trusting import build, exchange, runner, trust
 
 # Of any row: ``permission`` and ``failed_condition`` of what policy refused, ``scope`` of what
 # belongs to a partner.
@@ -45,18 +50,32 @@ KEYS: dict[str, set[str]] = {
     "policy_delete": {"policy_id"},
     "policy_bind": _BINDING,
     "policy_unbind": _BINDING | {"reason"},
-    "auth_login": {"grant", "client_id", "credential_id", "token_id"},
-    "auth_failed": {"route", "client_id"},
+    "auth_login": {
+        "grant", "client_id", "credential_id", "trust_id", "issuer", "subject", "token_id",
+    },
+    "auth_failed": {"route", "issuer", "subject", "client_id"},
     "auth_read": {"token_id"},
     "token_create": _TOKEN | _SLOT,
     "token_revoke": {"token_id", "for"},
+    "mfa_enrol": {"for"},
+    "mfa_verify": {"for"},
+    "mfa_reset": {"for"},
     "identity_create": _OBJECT,
     "identity_read": _OBJECT,
     "identity_update": _OBJECT | {"changed", "for"},
     "identity_delete": _OBJECT,
     "credential_create": {"credential_id", "object_id"},
     "credential_revoke": {"credential_id", "object_id"},
+    "trust_create": {"trust_id"},
+    "trust_update": {"trust_id"},
+    "trust_delete": {"trust_id"},
     "role_change": {"for", "old", "new"},
+    "access_revoke": {
+        "for", "tokens_revoked", "credentials_revoked", "trusts_disabled",
+        "subscriptions_disabled", "leases_revoked", "leases_pending",
+    },
+    "identity_sync": {"sync_id", "created", "updated", "suspended"},
+    "identity_webhook": {"event_id", "event_type", "result"},
     "export_created": {"export_id", "destination_type", "format", "filters"},
     "export_run": {"export_id", "records"},
     "audit_read": {"export_id", "records"},
@@ -79,6 +98,14 @@ KEYS: dict[str, set[str]] = {
 }  # fmt: skip
 
 
+# Who works without being asked: ``system:<component>``.
+COMPONENTS = {
+    "rotation-scheduler", "dynamic-engines", "federation-sync", "pki-renewal", "lease-manager",
+    "webhook-delivery", "identity-sync", "expiry", "purge", "audit", "backup",
+    "identity", "rewrap", "scrub", "unseal", "dev",
+}  # fmt: skip
+
+
 async def _routes(house: House) -> None:
     """A call of every route that has no walk of its own, for good and for bad."""
     known = await prepare(house)
@@ -97,6 +124,19 @@ async def _routes(house: House) -> None:
 
 def _grant() -> Any:
     return next(route for route in ROUTES if route.path == "/v1/auth/token")
+
+
+async def _people(house: House) -> None:
+    """A user's second factor, a build's token, and news of ScaiKey."""
+    await proven(house, await login(house, "user:ines@harbor.example"))
+    assert isinstance(house.clock, FakeClock)
+    forge = Provider(house.clock)
+    forge.url = "https://forge.harbor.example"
+    await runner(house)
+    await trust(house, forge, jwks={"keys": [jwk(forge.key, forge.kid)]})
+    for status in (200, 401):  # it counts once
+        assert (await exchange(house, build(forge))).status == status
+    await ScaiKey(house).found()
 
 
 async def _secrets(house: House) -> None:
@@ -197,15 +237,22 @@ async def _refused_export(house: House) -> None:
         await house.run_jobs()
 
 
-async def test_rows_say_nothing_but_what_is_listed(house: House) -> None:
+async def test_rows_say_nothing_but_what_is_listed(tmp_path: Path) -> None:
     """And all that is listed is said by one at least."""
-    for walk in (_routes, _secrets, _vault, _refused_export, _jobs):
-        await walk(house)
-        await ledger.everything(house)  # before any is pruned
-    said: dict[str, set[str]] = defaultdict(set)
-    for row in await ledger.everything(house):
-        said[row["action"]] |= row["extra_data"].keys() - COMMON
-    assert said == KEYS
+    receiver = ScaiKey.settings(tmp_path)
+    house = await House.opened(tmp_path / "vault", rate_limits__enabled=False, **receiver)
+    try:
+        for walk in (_routes, _people, _secrets, _vault, _refused_export, _jobs):
+            await walk(house)
+            await ledger.everything(house)  # before any is pruned
+        said: dict[str, set[str]] = defaultdict(set)
+        for row in await ledger.everything(house):
+            said[row["action"]] |= row["extra_data"].keys() - COMMON
+        assert said == KEYS
+        rows = [row["identity_id"] for row in await ledger.everything(house)]
+        assert {one[7:] for one in rows if one and one.startswith("system:")} <= COMPONENTS
+    finally:
+        await house.close()
 
 
 async def _told(house: House, answer: Answer) -> tuple[str, Any]:

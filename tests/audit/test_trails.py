@@ -129,6 +129,11 @@ async def test_an_identity_in_every_spelling(house: House, form: str) -> None:
     assert (told["identity_id"], told["identity_type"]) == ("user:mira@harbor.example", "user")
 
 
+async def test_a_subject_with_slashes_in_it(house: House) -> None:
+    told = await identity(house, "user:repo:harbor%2Fshop")
+    assert told["identity_id"] == "user:repo:harbor/shop"
+
+
 @pytest.mark.parametrize("form", ["bob", "none", "user:", "sa:UPPER", "team:x"])
 async def test_what_is_no_identity_is_refused(house: House, form: str) -> None:
     answer = await house.get(f"/v1/audit/identities/{form}")

@@ -50,12 +50,13 @@ LINE = f"{WHEN}\tread\tsa:job\tapp/db\t192.0.2.1\tyes\n"
 def test_filters(run: Any, server: Any) -> None:
     query = (
         "from=2031-01-01&to=2031-02-01&action=read%2Cwrite&identity_id=sa%3Ajob"
-        "&path_prefix=app%2F&success=false&limit=7"
+        "&path_prefix=app%2F&success=false&scope=vault&limit=7"
     )
     server.answer(f"GET {BASE}/logs?{query}", page(row(1, success=False)))
     flags = (
         *("--from", "2031-01-01", "--to", "2031-02-01", "--action", "read", "--action", "write"),
         *("--identity", "sa:job", "--path", "app/", "--failed", "--limit", "7"),
+        *("--scope", "vault"),
     )
     result = run("audit", "logs", *flags)
     assert (result.exit_code, result.stdout) == (0, LINE.replace("yes", "no"))
@@ -75,6 +76,17 @@ def test_what_somebody_put_into_a_row_cannot_steer_the_terminal(terminal: Any, s
     code, screen = terminal(["audit", "logs"], [])
     assert code == 0
     assert not {"\x1b", "\x07", "\u202e"} & set(screen)
+
+
+def test_a_terminal_shows_why_a_row_was_refused(run: Any, terminal: Any, server: Any) -> None:
+    refused = row(1, success=False, extra_data={"error_code": "permission_denied"})
+    server.answer(f"GET {BASE}/logs", page(refused, row(2)))
+    assert run("audit", "logs").stdout == LINE.replace("yes", "no") + LINE
+    code, screen = terminal(["audit", "logs"], [])
+    assert (code, [line.split()[-1] for line in screen.splitlines()]) == (
+        0,
+        ["OK", "permission_denied", "yes"],
+    )
 
 
 def test_nor_as_json(terminal: Any, server: Any) -> None:

@@ -75,6 +75,20 @@ def test_a_token(run: Any, server: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("a@example.org", "user:a@example.org"),
+        *((name, name) for name in ("user:a@example.org", "usr_1", "sa:job", "group:ops")),
+    ],
+)
+def test_a_token_for_somebody(run: Any, server: Any, typed: str, sent: str) -> None:
+    server.answer("POST /v1/auth/tokens", TOKEN, 201)
+    assert run(*CREATE, "--for", typed).exit_code == 0
+    (body,) = server.sent("POST /v1/auth/tokens")
+    assert body["identity_id"] == sent
+
+
 @pytest.mark.parametrize("json_flag", [[], ["--json"]])
 def test_into_a_private_file(run: Any, server: Any, tmp_path: Path, json_flag: list[str]) -> None:
     server.answer(f"POST {CREDENTIALS}", MADE, 201)

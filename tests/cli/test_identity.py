@@ -16,6 +16,7 @@ ME = {
     "groups": ["group:x"],
 }
 USERS = "/v1/identity/tenants/tnt_a/users"
+EMPTY: dict[str, Any] = {"service_accounts": [], "total": 0}
 MIRA = {
     "id": "usr_1",
     "email": "mira@example.org",
@@ -48,6 +49,31 @@ def test_people_of_another_tenant_and_filters(run: Any, server: Any) -> None:
     assert run(*words, "--limit", "7").exit_code == 0
     (request,) = server.requests
     assert request.headers["x-tenant-id"] == "tnt_b"
+
+
+def test_the_filter_by_partner_is_not_the_acting_partner(run: Any, server: Any) -> None:
+    server.answer("GET /v1/identity/tenants?partner_id=ptn_b", {"tenants": [], "total": 0})
+    words = ("identity", "tenants", "--partner", "ptn_b", "--partner-id", "ptn_a")
+    assert run(*words).exit_code == 0
+
+
+def test_a_token_of_no_tenant_is_told_to_name_one(run: Any, server: Any) -> None:
+    server.answer(WHOAMI, {**ME, "tenant_id": None})
+    result = run("identity", "users")
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert "belongs to no tenant" in result.stderr
+    assert [request.path for request in server.requests] == ["/v1/auth/whoami"]
+
+
+def test_an_empty_list_says_so_at_a_terminal_only(run: Any, terminal: Any, server: Any) -> None:
+    server.answer(WHOAMI, ME)
+    server.answer("GET /v1/identity/tenants/tnt_a/service-accounts", EMPTY)
+    words = ("identity", "service-accounts")
+    result = run(*words)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert terminal([*words], []) == (0, "no service accounts\n")
+    assert terminal([*words, "--quiet"], []) == (0, "")
+    assert terminal([*words, "--json"], []) == (0, json.dumps(EMPTY) + "\n")
 
 
 def test_a_list_says_that_there_is_more_of_it_and_fetches_all(run: Any, server: Any) -> None:
@@ -190,6 +216,14 @@ CHANGES: list[tuple[list[str], str, Any]] = [
         "POST /v1/identity/groups",
         {"name": "ops", "parent_id": "group:all"},
     ),
+    *(
+        (["create", kind, name, *more], f"POST /v1/identity/{kind}s", body)
+        for kind, name, more, body in (
+            ("user", "user:mira@example.org", [], {"email": "mira@example.org"}),
+            ("service-account", "sa:job", ["--scope", "s"], {"name": "job", "scopes": ["s"]}),
+            ("group", "group:ops", [], {"name": "ops"}),
+        )
+    ),
     (
         ["update", "partner", "ptn_1", "--name", "South"],
         "PATCH /v1/identity/partners/ptn_1",
@@ -312,6 +346,17 @@ def test_what_cannot_be_meant_is_not_sent(run: Any, server: Any, words: list[str
     assert (result.exit_code, result.stdout, server.requests) == (5, "", [])
 
 
+def test_how_a_tenant_comes_back(run: Any, server: Any) -> None:
+    server.answer("DELETE /v1/identity/tenants/tnt_1?confirm=tnt_1", {}, 204)
+    told = run("identity", "delete", "tenant", "tnt_1", "--yes").stderr
+    assert "identity update tenant tnt_1 --status active undoes this" in told
+
+
+def test_what_a_trust_lacks_is_told_by_its_flags(run: Any, server: Any) -> None:
+    told = run("identity", "trust", "create", "ci", "--issuer", "https://ci.example").stderr
+    assert told == "error: usage: a trust needs --subject, --identity, --scope, or --file\n"
+
+
 # -- sync ---------------------------------------------------------------------------------------
 
 STARTED = {
@@ -342,12 +387,13 @@ def test_sync_until_it_is_over(
 
 
 def test_runs_there_were(run: Any, server: Any) -> None:
-    body = {"history": [{**STARTED, "error": {"code": "mass_change"}}], "total": 1}
+    error = {"code": "mass_change", "message": "too many"}
+    body = {"history": [{**STARTED, "error": error}, STARTED], "total": 2}
     server.answer("GET /v1/identity/sync/history", body)
-    assert (
-        'running\t-\t-\t-\t-\t{"code": "mass_change"}'
-        in run("identity", "sync", "--history").stdout
-    )
+    first, second = run("identity", "sync", "--history").stdout.splitlines()
+    assert first.endswith("running\t-\t-\t-\t-\tmass_change: too many")
+    assert second.endswith("running\t-\t-\t-\t-\t-")
+    assert json.loads(run("identity", "sync", "--history", "--json").stdout) == body
 
 
 # -- trusts -------------------------------------------------------------------------------------
@@ -403,6 +449,31 @@ def test_a_trust_from_a_file_and_a_flag_that_wins(run: Any, server: Any) -> None
     assert server.sent("POST /v1/identity/trusts") == [
         {"name": "ci", **described, "subject": "new"}
     ]
+
+
+def test_a_file_clears_what_is_null_in_it_and_a_flag_wins(run: Any, server: Any) -> None:
+    server.answer("PATCH /v1/identity/trusts/trs_1", TRUST)
+    stdin = json.dumps({"name": "old", "allowed_paths": None})
+    words = ("identity", "trust", "update", "trs_1", "--file", "-", "--name", "new")
+    assert run(*words, stdin=stdin).exit_code == 0
+    assert server.sent("PATCH /v1/identity/trusts/trs_1") == [
+        {"name": "new", "allowed_paths": None}
+    ]
+
+
+@pytest.mark.parametrize("name", ["self", "trust_id"])
+def test_a_field_that_no_trust_has_is_refused(run: Any, server: Any, name: str) -> None:
+    words = ("identity", "trust", "update", "trs_1", "--file", "-")
+    result = run(*words, stdin=json.dumps({name: "x"}))
+    assert (result.exit_code, server.requests) == (5, [])
+    assert f"no field {name}" in result.stderr
+
+
+def test_a_change_of_nothing_names_the_flags(run: Any) -> None:
+    told = run("identity", "update", "partner", "ptn_1").stderr
+    assert told == "error: usage: name what to change: --name, --region, --status\n"
+    told = run("identity", "update", "group", "ops").stderr
+    assert told == "error: usage: name what to change: --display-name, --parent, --no-parent\n"
 
 
 def test_trusts_are_listed_and_changed(run: Any, server: Any) -> None:

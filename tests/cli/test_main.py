@@ -11,7 +11,7 @@ import pytest
 
 from scaivault import __version__
 from scaivault.cli.failure import Failure, exit_of
-from scaivault.cli.main import scaivault
+from tests.support.commands import every_command
 
 HEAVY = (
     "httpx",
@@ -59,13 +59,8 @@ def test_version(run: Any) -> None:
 
 
 def test_every_command_in_the_tables_is_there() -> None:
-    with scaivault.make_context("scaivault", ["system"]) as root:
-        for name in scaivault.list_commands(root):
-            command = scaivault.get_command(root, name)
-            assert command is not None
-            assert command.name == name
-            for inner in getattr(command, "list_commands", lambda _: [])(root):
-                assert command.get_command(root, inner).name == inner  # type: ignore[attr-defined]
+    for words, command in every_command():
+        assert command.name == (words[-1] if words else "scaivault")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +138,15 @@ def test_faults_of_fields_are_named(run: Any, server: Any) -> None:
     assert result.stderr == "error: validation_error: ttl: must be 1h to 365d (request req_1)\n"
 
 
+def test_what_was_not_found_is_named(run: Any, server: Any) -> None:
+    more = {"identity_id": "group:crwe"}
+    server.refuse(
+        "POST /v1/system/jobs/pause", 404, "identity_not_found", "there is no such group", **more
+    )
+    told = run("operator", "jobs", "pause").stderr
+    assert told == "error: identity_not_found: there is no such group: group:crwe (request req_1)\n"
+
+
 @pytest.mark.parametrize(
     ("status", "exit_code"),
     [
@@ -190,3 +194,10 @@ def test_leaving_a_prompt_is_exit_1(terminal: Any, server: Any) -> None:
 
 def test_a_failure_never_shows_values_in_its_repr() -> None:
     assert "envelope" not in repr(Failure("a", "b", envelope='{"error": 1}'))
+
+
+def test_no_command_has_two_parameters_of_one_name() -> None:
+    """Click would take the one for the other: `--partner` for `--partner-id`."""
+    for words, command in every_command():
+        names = [each.name for each in command.params]
+        assert len(names) == len(set(names)), words

@@ -11,6 +11,7 @@ from scaivault.clock import SECOND
 from scaivault.http.meter import metrics_responder
 from scaivault.http.request import Head, Request
 from tests.support.house import PASSPHRASE, House
+from tests.support.people import login
 
 CANARY = "c4n4ry-9f31"
 
@@ -114,6 +115,47 @@ async def test_secrets_about_to_expire_are_counted(house: House) -> None:
         1,
         1,
     ]
+
+
+async def test_live_tokens_are_counted_by_kind(house: House) -> None:
+    async def live() -> dict[str, float]:
+        house.clock.advance(16 * SECOND)
+        found = await told(house)
+        kinds = ("personal_access_token", "client_credentials", "user_session", "exchanged")
+        assert len([name for name, _ in found if name == "tokens_active"]) == len(kinds)
+        return {kind: found[named("tokens_active", kind=kind)] for kind in kinds}
+
+    async def narrow(subject: str) -> None:
+        body = {
+            "subject_token": subject,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        }
+        answer = await house.call("POST", "/v1/auth/exchange", body, token=None)
+        assert answer.status == 200, answer.body
+
+    nothing = {"client_credentials": 0, "user_session": 0, "exchanged": 0}
+    assert await live() == {"personal_access_token": 1, **nothing}
+    mine = await login(house, expires_in="2h")
+    await narrow(mine)
+    await narrow(await house.client("app", ["secrets:read"]))
+    assert await live() == {
+        "personal_access_token": 2,
+        "client_credentials": 1,
+        "user_session": 1,
+        "exchanged": 1,
+    }
+    await house.call("DELETE", "/v1/auth/tokens/self", token=mine)
+    assert await live() == {
+        "personal_access_token": 1,
+        "client_credentials": 1,
+        "user_session": 0,
+        "exchanged": 1,
+    }
+    house.clock.advance(3600 * SECOND)
+    assert await live() == {"personal_access_token": 1, **nothing}
+    await login(house, "user:b@harbor.example", expires_in="1h")
+    house.clock.advance(3600 * SECOND)
+    assert (await live())["personal_access_token"] == 1
 
 
 async def test_jobs_are_counted(house: House) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
+import threading
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,8 +16,11 @@ from hypothesis import strategies as st
 
 from scaivault.outbound import AddressRefused, Allowance, Guard, client, parse_target
 from scaivault.outbound.addresses import effective
+from scaivault.outbound.client import tls_context
+from scaivault.outbound.guard import Unresolved
 from scaivault.outbound.targets import Target
 from scaivault.wire.addresses import Address, parse_range
+from tests.support.certificates import self_signed
 
 NONE = Allowance()
 ALL = Allowance((parse_range("0.0.0.0/0"), parse_range("::/0")))
@@ -137,6 +144,45 @@ async def test_names_that_lead_nowhere() -> None:
     async with client(Told(NONE, []), seconds=1) as http:
         with pytest.raises(httpx.ConnectError):
             await http.get("https://nowhere.example")
+
+
+async def test_names_that_are_never_answered_hold_up_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To seal takes a thread too."""
+    answered = threading.Event()
+
+    def wait(*_: object, **__: object) -> list[object]:
+        answered.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", wait)
+    guard = Guard(NONE)
+    names = [parse_target(f"https://slow-{number}.example") for number in range(40)]
+    waiting = [asyncio.create_task(guard.addresses(name)) for name in names]
+    await asyncio.sleep(0)
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 10) == "done"
+    finally:
+        answered.set()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(one) for one in found} == {Unresolved}
+
+
+def test_the_hosts_roots_are_read_again_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And only then: that stops everything else for a tenth of a second."""
+    _, first = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(first))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    before = tls_context()
+    assert before is tls_context()
+    assert len(before.get_ca_certs()) == 1
+    first.write_text("")
+    os.utime(first, ns=(1, 1))
+    assert tls_context().get_ca_certs() == []
+    assert before is not tls_context()
 
 
 def test_literals_are_told_without_looking_up() -> None:

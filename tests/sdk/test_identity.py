@@ -43,6 +43,18 @@ def person(client: Any, name: str, *scopes: str, **more: Any) -> Any:
     return user, client.auth.create_token("laptop", list(scopes), identity_id=user.id)
 
 
+def test_an_id_that_leads_elsewhere_is_refused_by_its_name(client: Any) -> None:
+    identity = client.identity
+    for name, call, ids in (
+        ("group_id", identity.get_group, [""]),
+        ("account_id", identity.get_service_account, [".."]),
+        ("credential_id", identity.delete_credentials, ["sa:job", ""]),
+        ("identity_id", identity.revoke_access, ["user", "."]),
+    ):
+        with pytest.raises(ConfigurationError, match=f"^{name} must not"):
+            call(*ids)
+
+
 # -- people -------------------------------------------------------------------------------------
 
 
@@ -234,6 +246,18 @@ def test_identities_are_fetched_anew(client: Any) -> None:
     assert run.sync_id
     runs = client.identity.sync_history(page_size=1)
     assert (runs.data[0].sync_id, runs.data[0].trigger) == (run.sync_id, "manual")
+
+
+def test_a_list_of_a_tenant_needs_a_tenant(clients: Clients) -> None:
+    nobody = {"identity_id": "sa:x", "identity_type": "service_account", "tenant_id": None}
+    script = Script(httpx.Response(200, json=nobody))
+    with pytest.raises(ConfigurationError, match="belongs to no tenant"):
+        clients.mocked(script).identity.service_accounts()
+    assert [each.url.path for each in script.asked] == ["/v1/auth/whoami"]
+    script = Script(httpx.Response(200, json={"service_accounts": [], "total": 0}))
+    clients.mocked(script).identity.service_accounts("tnt_1")
+    (asked,) = script.asked
+    assert asked.url.path == "/v1/identity/tenants/tnt_1/service-accounts"
 
 
 def test_a_partner_is_named_where_a_call_takes_one(clients: Clients) -> None:

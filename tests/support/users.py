@@ -7,9 +7,11 @@ from typing import Any
 from scaivault.clock import DAY
 from scaivault.gate.gate import Act
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import groups_store, minting, subjects
-from scaivault.identity.groups_store import Group
+from scaivault.identity import subjects
 from scaivault.identity.model import Account
+from scaivault.identity.store import groups as groups_store
+from scaivault.identity.store.groups import Group
+from scaivault.identity.tokens import minting
 from scaivault.ids import random_id
 from tests.support.house import House
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scaivault.clock import HOUR
+from scaivault.clock import HOUR, MINUTE, instant
 from tests.support.house import PASSPHRASE, Answer, House
 
 
@@ -30,6 +31,21 @@ async def test_an_hour_of_root(house: House) -> None:
     assert token not in str(await house.rows())
     house.clock.advance(HOUR)
     assert (await house.get("/v1/auth/whoami", token=token)).code == "token_expired"
+
+
+async def test_no_root_token_outlives_the_longest_that_is_set(tmp_path: Path) -> None:
+    """Where no time is asked for, as much of the usual one as may be."""
+    limits: dict[str, Any] = {"identity__pat_default_ttl": "30m", "identity__pat_max_ttl": "30m"}
+    house = await House.opened(tmp_path / "vault", **limits)
+    try:
+        ends = instant(house.clock.now() + 30 * MINUTE)
+        assert house.made["root_token_expires_at"] == ends
+        answer = await ask(house)
+        assert (answer.status, answer.json.get("expires_at")) == (201, ends)
+        refused = await ask(house, passphrase=PASSPHRASE, ttl="31m")
+        assert (refused.status, list(refused.details["fields"])) == (422, ["ttl"])
+    finally:
+        await house.close()
 
 
 async def test_all_shares_at_once(house: House) -> None:

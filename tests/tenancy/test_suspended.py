@@ -86,6 +86,18 @@ async def test_the_only_tenant_is_lifted_again(house: House, kind: str) -> None:
     assert (await house.read("a/b")).json["data"] == {"n": 1}
 
 
+async def test_naming_ones_own_suspended_tenant_changes_nothing(house: House) -> None:
+    own = house.made["tenant_id"]
+    await change(house, own, {"status": "SUSPENDED"})
+    for kind, body in (
+        ("users", {"email": "mira@harbor.example"}),
+        ("groups", {"name": "night"}),
+        ("service-accounts", {"name": "app", "scopes": ["secrets:read"]}),
+    ):
+        answer = await house.call("POST", f"/v1/identity/{kind}", body | {"tenant_id": own})
+        assert (answer.status, answer.json.get("tenant_id")) == (201, own), answer.body
+
+
 async def test_so_it_is_by_a_super_admin_that_logs_in(house: House) -> None:
     body = {"name": "boss", "scopes": ["identity:admin"]}
     made = await house.call("POST", "/v1/identity/service-accounts", body)

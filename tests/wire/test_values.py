@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaivault.errors import Refusal
-from scaivault.wire.values import LONGEST, duration_field, parse_duration
+from scaivault.wire.values import LONGEST, duration_field, duration_text, parse_duration
 
 UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
@@ -85,3 +85,11 @@ def test_a_field_names_itself() -> None:
     assert caught.value.code == "invalid_duration"
     assert caught.value.details == {"field": "options.expires_in"}
     assert "options.expires_in" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(1, "1s"), (365 * 86_400, "365d"), (131_400, "1d12h30m"), (61, "1m1s")]
+)
+def test_durations_in_words(seconds: int, text: str) -> None:
+    assert duration_text(seconds) == text
+    assert parse_duration(text) == seconds

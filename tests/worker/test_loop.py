@@ -10,7 +10,7 @@ import pytest
 
 from scaivault.clock import DAY, HOUR, MINUTE, SECOND, instant
 from scaivault.errors import Refusal
-from scaivault.identity import tokens_store
+from scaivault.identity.store import tokens as tokens_store
 from scaivault.storage.failures import StorageFailed
 from scaivault.worker.jobs import Job
 from scaivault.worker.loop import Worker

@@ -122,7 +122,7 @@ class _TokenAnswer(msgspec.Struct):
 def _token(body: bytes) -> str:
     try:
         token = msgspec.json.decode(body, type=_TokenAnswer).access_token
-    except msgspec.DecodeError:
+    except ValueError:  # also text that is no UTF-8
         token = ""
     if not token.isascii() or not token.isprintable() or not token:
         raise DestinationFailed("unexpected_answer", "the token service gave no access token")

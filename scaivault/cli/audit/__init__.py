@@ -9,19 +9,18 @@ import click
 from scaivault.cli.lazy import LazyGroup
 from scaivault.cli.session import client_flags
 
-_HERE: Final = "scaivault.cli.audit"
 _COMMANDS: Final = {
-    "logs": (f"{_HERE}.logs:logs", "Search the log, or follow it."),
-    "secret": (f"{_HERE}.trails:secret", "What was done with a secret."),
-    "identity": (f"{_HERE}.trails:identity", "What an identity did."),
-    "summary": (f"{_HERE}.trails:summary", "Totals of a time."),
-    "export": (f"{_HERE}.exports:export", "Write rows to a bucket or a directory."),
-    "exports": (f"{_HERE}.exports:exports", "Exports and how far they are."),
-    "verify": (f"{_HERE}.verify:verify", "Check the chain of the log; exit 7 on damage."),
+    "logs": (".logs:logs", "Search the log, or follow it."),
+    "secret": (".trails:secret", "What was done with a secret."),
+    "identity": (".trails:identity", "What an identity did."),
+    "summary": (".trails:summary", "Totals of a time."),
+    "export": (".exports:export", "Write rows to a bucket or a directory."),
+    "exports": (".exports:exports", "Exports and how far they are."),
+    "verify": (".verify:verify", "Check the chain of the log; exit 7 on damage."),
 }
 
 
-@click.group(cls=LazyGroup, table=_COMMANDS)
+@click.group(cls=LazyGroup, package=__name__, table=_COMMANDS)
 @client_flags
 def audit() -> None:
     """What was done, by whom, and whether the log is whole.

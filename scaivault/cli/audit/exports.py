@@ -8,13 +8,16 @@ import click
 
 from scaivault.cli.audit.shapes import filter_flags, filters_of
 from scaivault.cli.failure import usage
-from scaivault.cli.http import rows
-from scaivault.cli.output import Table
 from scaivault.cli.secrets.shapes import row_table
 from scaivault.cli.session import client_flags, session
-from scaivault.cli.values import json_object
+from scaivault.cli.tables import list_of
+from scaivault.cli.values import given, json_object
 
 _KINDS = click.Choice(("file", "s3", "gcs", "azure_blob"))
+_COLUMNS = {
+    "ID": "export_id", "STATUS": "status", "FORMAT": "format", "RECORDS": "records",
+    "CREATED": "created_at", "ERROR": "error",
+}  # fmt: skip
 
 
 @click.command()
@@ -56,7 +59,7 @@ def export(
         to,
         _destination(dest, dest_file, place),
         format=form or "jsonl",
-        filters={name: value for name, value in filters.items() if value is not None} or None,
+        filters=given(**filters) or None,
     )
     current.show(answer, row_table(answer.body, "export_id", "status", "estimated_records"))
 
@@ -70,19 +73,17 @@ def exports(export_id: str | None) -> None:
     vault = current.vault()
     if export_id is None:
         answer = vault.pages(vault.client.audit.exports, "exports", every=True)
-        jobs = rows(answer.body, "exports")
+        listed = answer.body
     else:
         answer = vault.ask(vault.client.audit.get_export, export_id)
-        jobs = [answer.body]
-    fields = ("export_id", "status", "format", "records", "created_at", "error")
-    lines = [[job.get(field) for field in fields] for job in jobs]
-    current.show(answer, Table(("ID", "STATUS", "FORMAT", "RECORDS", "CREATED", "ERROR"), lines))
+        listed = {"exports": [answer.body]}
+    current.show(answer, list_of(listed, "exports", _COLUMNS))
 
 
 def _destination(
     dest: str | None, dest_file: str | None, place: dict[str, str | None]
 ) -> dict[str, Any]:
-    named = {name: value for name, value in place.items() if value is not None}
+    named = given(**place)
     if dest_file is not None:
         if dest is not None or named:
             raise usage("--dest-file says everything of the destination; use it alone")

@@ -28,6 +28,11 @@ Row = dict[str, Any]
 @click.command()
 @time_flags
 @filter_flags
+@click.option(
+    "--scope",
+    type=click.Choice(("tenant", "partner", "vault")),
+    help="`vault`: rows of no tenant, refused tokens too.",
+)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many a page.")
 @click.option("--follow", is_flag=True, help="Go on with new rows, until Ctrl-C.")
 @click.option("--all", "every", is_flag=True, help="All pages.")
@@ -35,6 +40,7 @@ Row = dict[str, Any]
 def logs(
     from_: str | None,
     to: str | None,
+    scope: str | None,
     limit: int | None,
     follow: bool,
     every: bool,
@@ -47,7 +53,7 @@ def logs(
     """
     current = session()
     vault = current.vault()
-    filters = {**filters_of(**wanted), "from_": from_}
+    filters = {**filters_of(**wanted), "from_": from_, "scope": scope}
     if follow:
         if to is not None or every:
             raise usage("--follow has no end: not with --to or --all")
@@ -55,8 +61,7 @@ def logs(
         return
     found = vault.client.audit.logs
     answer = vault.pages(found, "logs", every=every, **filters, to=to, limit=limit)
-    current.show(answer, rows_table(answer.body))
-    current.note_more(answer)
+    current.show_page(answer, rows_table(answer.body))
 
 
 def _follow(current: Session, vault: Vault, filters: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -13,8 +14,7 @@ from scaivault.cli.output import Table
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_FIELDS = ("timestamp", "action", "identity_id", "secret_path", "source_ip", "success")
-HEADER = ("TIME", "ACTION", "IDENTITY", "PATH", "IP", "OK")
+_FIELDS = ("timestamp", "action", "identity_id", "secret_path", "source_ip")
 
 
 def time_flags(command: _Command) -> _Command:
@@ -55,8 +55,13 @@ def filters_of(
 
 
 def rows_table(body: Mapping[str, Any]) -> Table:
-    return Table(HEADER, [line(row) for row in rows(body, "logs")])
+    header = ("TIME", "ACTION", "IDENTITY", "PATH", "IP", "OK")
+    return Table(header, [line(row) for row in rows(body, "logs")], "rows")
 
 
 def line(row: Mapping[str, Any]) -> list[Any]:
-    return [row.get(field) for field in _FIELDS]
+    """Somebody at a terminal reads why a row was refused; a pipe gets yes or no."""
+    success, more = row.get("success"), row.get("extra_data")
+    code = more.get("error_code") if isinstance(more, dict) else None
+    told = code if code and success is False and sys.stdout.isatty() else success
+    return [*(row.get(field) for field in _FIELDS), told]

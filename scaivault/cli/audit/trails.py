@@ -13,6 +13,7 @@ from scaivault.cli.completion import complete_path
 from scaivault.cli.http import Answer
 from scaivault.cli.output import Table
 from scaivault.cli.session import Session, client_flags, session
+from scaivault.cli.tables import facts
 
 
 @click.command()
@@ -64,14 +65,13 @@ def _show_trail(current: Session, answer: Answer) -> None:
     table = rows_table(answer.body)
     totals = answer.body.get("summary")
     if sys.stdout.isatty() and isinstance(totals, dict):
-        current.show(answer, _totals(totals), table)
+        current.show_page(answer, _totals(totals), table)
     else:
-        current.show(answer, table)
-    current.note_more(answer)
+        current.show_page(answer, table)
 
 
 def _totals(body: Mapping[str, Any]) -> Table:
-    return Table(("FIELD", "VALUE"), [(name, _counted(value)) for name, value in body.items()])
+    return facts({name: _counted(value) for name, value in body.items()})
 
 
 def _counted(value: Any) -> Any:

@@ -9,9 +9,10 @@ import click
 
 from scaivault.cli.audit.shapes import time_flags
 from scaivault.cli.failure import DAMAGE, GENERAL, usage
-from scaivault.cli.http import Answer, rows
-from scaivault.cli.output import Table, as_json
+from scaivault.cli.http import Answer
+from scaivault.cli.output import as_json
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts, list_of
 
 _ADDED = ("rows_checked", "rows_pruned", "checkpoints_checked")
 _FACTS = (
@@ -46,12 +47,9 @@ def verify(
         following = parts[-1].body.get("next_seq")
         parts.append(vault.ask(check, from_seq=following, to_seq=to_seq, expect=expect))
     whole = _whole(parts)
-    problems = [
-        [each.get(name) for name in ("kind", "seq", "detail")]
-        for each in rows(whole.body, "problems")
-    ]
-    facts = Table(("FIELD", "VALUE"), [(name, whole.body.get(name)) for name in _FACTS])
-    current.show(whole, facts, Table(("PROBLEM", "SEQ", "DETAIL"), problems))
+    told = facts({name: whole.body.get(name) for name in _FACTS})
+    columns = {"PROBLEM": "kind", "SEQ": "seq", "DETAIL": "detail"}
+    current.show(whole, told, list_of(whole.body, "problems", columns))
     if whole.body.get("valid") is not True:
         return DAMAGE
     if whole.body.get("complete") is False:

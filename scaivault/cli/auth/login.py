@@ -8,8 +8,8 @@ import click
 
 from scaivault.cli import ask, profiles
 from scaivault.cli.failure import usage
-from scaivault.cli.output import Table
 from scaivault.cli.session import Session, client_flags, session
+from scaivault.cli.tables import facts
 
 _CREDENTIALS = ("token", "client_id", "client_secret")
 _EXCHANGE = "A token of another issuer, in this file (`-`: stdin), for one of the vault."
@@ -17,7 +17,9 @@ _EXCHANGE = "A token of another issuer, in this file (`-`: stdin), for one of th
 
 @click.command()
 @click.option("--token", metavar="T", help="The token (`-`: stdin); asked for when left out.")
-@click.option("--client-id", metavar="I", help="A service account; its secret is asked for.")
+@click.option(
+    "--client-id", metavar="ID", help="Of a service account: sa_…; its secret is asked for."
+)
 @click.option("--client-secret-file", metavar="F", help="The secret instead (`-`: stdin).")
 @click.option("--exchange", metavar="F", help=_EXCHANGE)
 @click.option("--audience", metavar="A", help="With --exchange: for whom; scaivault.")
@@ -79,7 +81,7 @@ def whoami() -> None:
     current = session()
     vault = current.vault()
     answer = vault.ask(vault.client.auth.whoami)
-    current.show(answer, Table(("FIELD", "VALUE"), list(answer.body.items())))
+    current.show(answer, facts(answer.body))
 
 
 def _enter(current: Session, settings: dict[str, Any], given: dict[str, str]) -> None:

@@ -6,8 +6,8 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
-from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts
 
 
 @click.command()
@@ -35,7 +35,7 @@ def mfa(code: str | None, enrol: bool, remove: bool, yes: bool) -> None:
         answer = vault.ask(vault.client.auth.enrol_mfa)
     else:
         answer = vault.ask(vault.client.auth.verify_mfa, _code(code))
-    current.show(answer, Table(("FIELD", "VALUE"), list(answer.body.items())))
+    current.show(answer, facts(answer.body))
 
 
 def _code(given: str | None) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import click
 
 from scaivault.cli import ask
-from scaivault.cli.http import rows
+from scaivault.cli.ids import user_of
 from scaivault.cli.once import hand_over, out_flag
-from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import list_of
 
 _KINDS = ("personal_access_token", "client_credentials", "user_session", "exchanged")
 _STATES = ("active", "expired", "revoked")
-_FIELDS = ("id", "name", "scopes", "expires_at", "last_used_at")
-_HEADER = ("ID", "NAME", "SCOPES", "EXPIRES", "LAST-USED")
+_COLUMNS = {
+    "ID": "id", "NAME": "name", "SCOPES": "scopes", "EXPIRES": "expires_at",
+    "LAST-USED": "last_used_at",
+}  # fmt: skip
 
 
 @click.group()
@@ -35,7 +37,7 @@ def token() -> None:
     "--path", "paths", multiple=True, metavar="GLOB", help="Only for such paths; one each."
 )
 @click.option("--ip", "networks", multiple=True, metavar="CIDR", help="Only from there; one each.")
-@click.option("--for", "owner", metavar="IDENTITY", help="For another user.")
+@click.option("--for", "owner", metavar="USER", help="For another user.")
 @out_flag
 @client_flags
 def create(
@@ -65,7 +67,7 @@ def create(
             expires_in=expires_in,
             allowed_paths=list(paths) or None,
             ip_ranges=list(networks) or None,
-            identity_id=owner,
+            identity_id=None if owner is None else user_of(owner),
         ),
     )
     current.note(f"{made.get('id')}, valid until {made.get('expires_at')}, not shown again")
@@ -83,14 +85,12 @@ def list_(identity: str | None, kind: str | None, status: str | None, every: boo
     vault = current.vault()
     found = vault.client.auth.list_tokens
     answer = vault.pages(found, "tokens", identity, kind, status, every=every)
-    lines = [[each.get(field) for field in _FIELDS] for each in rows(answer.body, "tokens")]
-    current.show(answer, Table(_HEADER, lines))
-    current.note_more(answer)
+    current.show_page(answer, list_of(answer.body, "tokens", _COLUMNS))
 
 
 @token.command()
 @click.argument("which", metavar="ID")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@ask.yes_flag
 @client_flags
 def revoke(which: str, yes: bool) -> None:
     """End a token and those made from it; `self` is the one in use. It holds for the next request.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import click
 
-from scaivault.cli.identity.shapes import facts
+from scaivault.cli.identity.shapes import show_one
 from scaivault.cli.ids import group_of
-from scaivault.cli.session import client_flags, session
+from scaivault.cli.session import client_flags
+
+_slug = click.option("--slug", required=True, metavar="S", help="Short name: a-z, 0-9 and -.")
+_group = click.option(
+    "--group", "groups", multiple=True, metavar="G", help="Into this group; one each."
+)
 
 
 @click.group()
@@ -24,32 +26,37 @@ def create() -> None:
 
 @create.command()
 @click.argument("name", metavar="NAME")
-@click.option("--slug", required=True, metavar="S", help="Short name: a-z, 0-9 and -.")
+@_slug
 @click.option("--region", metavar="R", help="Where it is.")
 @client_flags
 def partner(name: str, slug: str, region: str | None) -> None:
     """A partner: an organisation that will have tenants."""
-    _made("create_partner", name, slug, region=region)
+    show_one("create_partner", name, slug, region=region)
 
 
 @create.command()
 @click.argument("name", metavar="NAME")
-@click.option("--slug", required=True, metavar="S", help="Short name: a-z, 0-9 and -.")
-@click.option("--partner", metavar="P", help="Whose; else your own partner.")
+@_slug
+@click.option("--partner", metavar="ID", help="Whose; else your own partner.")
 @client_flags
 def tenant(name: str, slug: str, partner: str | None) -> None:
     """A tenant, with a key of its own."""
-    _made("create_tenant", name, slug, partner_id=partner)
+    show_one("create_tenant", name, slug, partner_id=partner)
 
 
 @create.command()
 @click.argument("email", metavar="EMAIL")
 @click.option("--display-name", metavar="S", help="As people call him or her.")
-@click.option("--group", "groups", multiple=True, metavar="G", help="Into this group; one each.")
+@_group
 @client_flags
 def user(email: str, display_name: str | None, groups: tuple[str, ...]) -> None:
     """A person. The address never changes."""
-    _made("create_user", email, display_name=display_name, groups=_groups(groups))
+    show_one(
+        "create_user",
+        email.removeprefix("user:"),
+        display_name=display_name,
+        groups=_groups(groups),
+    )
 
 
 @create.command("service-account")
@@ -58,14 +65,19 @@ def user(email: str, display_name: str | None, groups: tuple[str, ...]) -> None:
     "--scope", "scopes", multiple=True, required=True, metavar="S", help="A scope; one each."
 )
 @click.option("--display-name", metavar="S", help="As people call it.")
-@click.option("--group", "groups", multiple=True, metavar="G", help="Into this group; one each.")
+@_group
 @client_flags
 def service_account(
     name: str, scopes: tuple[str, ...], display_name: str | None, groups: tuple[str, ...]
 ) -> None:
     """A program. Its first client secret: identity sa-credentials NAME --rotate."""
-    wanted = {"display_name": display_name, "groups": _groups(groups)}
-    _made("create_service_account", name, scopes, **wanted)
+    show_one(
+        "create_service_account",
+        name.removeprefix("sa:"),
+        scopes,
+        display_name=display_name,
+        groups=_groups(groups),
+    )
 
 
 @create.command()
@@ -76,16 +88,10 @@ def service_account(
 def group(name: str, display_name: str | None, parent: str | None) -> None:
     """A group."""
     above = None if parent is None else group_of(parent)
-    _made("create_group", name, display_name=display_name, parent_id=above)
+    show_one(
+        "create_group", name.removeprefix("group:"), display_name=display_name, parent_id=above
+    )
 
 
 def _groups(named: tuple[str, ...]) -> list[str] | None:
     return [group_of(name) for name in named] or None
-
-
-def _made(name: str, *arguments: Any, **options: Any) -> None:
-    current = session()
-    vault = current.vault()
-    call: Callable[..., Any] = getattr(vault.client.identity, name)
-    answer = vault.ask(call, *arguments, **options)
-    current.show(answer, facts(answer.body))

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import Failure, usage
 from scaivault.cli.http import rows
-from scaivault.cli.identity.shapes import yes_flag
 from scaivault.cli.ids import account_of
 from scaivault.cli.once import hand_over, out_flag
-from scaivault.cli.output import Table
 from scaivault.cli.session import Session, client_flags, session
+from scaivault.cli.tables import list_of
 
 if TYPE_CHECKING:
     from scaivault.cli.vault import Vault
 
-_FIELDS = ("id", "name", "created_at", "expires_at", "last_used_at")
-_HEADER = ("ID", "NAME", "CREATED", "EXPIRES", "LAST-USED")
+_COLUMNS = {
+    "ID": "id", "NAME": "name", "CREATED": "created_at", "EXPIRES": "expires_at",
+    "LAST-USED": "last_used_at",
+}  # fmt: skip
 
 
 @click.command("sa-credentials")
@@ -30,7 +30,7 @@ _HEADER = ("ID", "NAME", "CREATED", "EXPIRES", "LAST-USED")
 @out_flag
 @click.option("--retire", is_flag=True, help="End all but the newest, which must be in use.")
 @click.option("--end", metavar="ID", help="End this one.")
-@yes_flag
+@ask.yes_flag
 @client_flags
 def credentials(
     name: str,
@@ -62,8 +62,7 @@ def credentials(
         current.show(vault.ask(vault.client.identity.delete_credentials, account, end))
     else:
         answer = vault.ask(vault.client.identity.credentials, account)
-        lines = [[each.get(field) for field in _FIELDS] for each in _listed(answer.body)]
-        current.show(answer, Table(_HEADER, lines))
+        current.show(answer, list_of(answer.body, "credentials", _COLUMNS))
 
 
 def _rotate(
@@ -80,7 +79,7 @@ def _rotate(
 
 
 def _retire(current: Session, vault: Vault, account: str, yes: bool) -> None:
-    known = _listed(vault.ask(vault.client.identity.credentials, account).body)
+    known = rows(vault.ask(vault.client.identity.credentials, account).body, "credentials")
     if len(known) < 2:
         current.note(f"{account} has no older credential")
         return
@@ -89,14 +88,10 @@ def _retire(current: Session, vault: Vault, account: str, yes: bool) -> None:
         raise Failure(
             "not_in_use",
             f"{newest.get('id')}, the newest, was never used: whatever works for {account} uses "
-            "an older one",
+            "an older one; let it take the new one up, or --end the new one if it got lost",
         )
     ids = [str(each.get("id")) for each in older]
     ask.agreed(f"End {', '.join(ids)} of {account}, with their tokens?", yes=yes)
     for each in ids:
         vault.ask(vault.client.identity.delete_credentials, account, each)
         current.note(f"{each} is of no use any more")
-
-
-def _listed(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return rows(body, "credentials")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from scaivault.cli import ask
-from scaivault.cli.identity.shapes import yes_flag
+from scaivault.cli.identity.shapes import show_one
 from scaivault.cli.ids import account_of, group_of, user_of
 from scaivault.cli.session import client_flags, session
 
@@ -24,7 +24,7 @@ def delete() -> None:
 
 @delete.command()
 @click.argument("partner", metavar="ID")
-@yes_flag
+@ask.yes_flag
 @client_flags
 def partner(partner: str, yes: bool) -> None:
     """A partner without tenants."""
@@ -33,7 +33,7 @@ def partner(partner: str, yes: bool) -> None:
 
 @delete.command()
 @click.argument("tenant_id", metavar="ID")
-@yes_flag
+@ask.yes_flag
 @client_flags
 def tenant(tenant_id: str, yes: bool) -> None:
     """A tenant with everything in it, secrets too.
@@ -42,11 +42,12 @@ def tenant(tenant_id: str, yes: bool) -> None:
     """
     question = f"Delete tenant {tenant_id}, with every secret, policy and identity in it?"
     _gone("delete_tenant", tenant_id, question, yes, confirm=tenant_id)
+    session().note(f"for 30 days, identity update tenant {tenant_id} --status active undoes this")
 
 
 @delete.command()
 @click.argument("user", metavar="ID")
-@yes_flag
+@ask.yes_flag
 @client_flags
 def user(user: str, yes: bool) -> None:
     """A person, with what was granted to him or her; all tokens end."""
@@ -55,7 +56,7 @@ def user(user: str, yes: bool) -> None:
 
 @delete.command("service-account")
 @click.argument("account", metavar="ID")
-@yes_flag
+@ask.yes_flag
 @client_flags
 def service_account(account: str, yes: bool) -> None:
     """A program, with what was granted to it; all tokens and client secrets end."""
@@ -64,7 +65,7 @@ def service_account(account: str, yes: bool) -> None:
 
 @delete.command()
 @click.argument("group", metavar="ID")
-@yes_flag
+@ask.yes_flag
 @client_flags
 def group(group: str, yes: bool) -> None:
     """A group, with what was granted to it; the members stay."""
@@ -73,6 +74,4 @@ def group(group: str, yes: bool) -> None:
 
 def _gone(call: str, name: str, question: str, yes: bool, **options: Any) -> None:
     ask.agreed(question, yes=yes)
-    current = session()
-    vault = current.vault()
-    current.show(vault.ask(getattr(vault.client.identity, call), name, **options))
+    show_one(call, name, **options)

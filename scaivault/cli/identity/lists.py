@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from scaivault.cli.identity.shapes import (
     match_flag,
+    numbered,
     page_flags,
-    show_list,
     status_flag,
-    tenant_of,
 )
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import list_of
 
 
 @click.command()
 @status_flag
 @page_flags
 @client_flags
-def partners(status: str | None, limit: int | None, every: bool) -> None:
+def partners(**asked: Any) -> None:
     """All partners that you may see, by name."""
-    current = session()
-    vault = current.vault()
-    found = vault.client.identity.partners
-    answer = vault.pages(
-        found, "partners", every=every, size="page_size", status=status, page_size=limit
-    )
-    fields = ("id", "name", "status", "slug", "region")
-    show_list(current, answer, "partners", ("ID", "NAME", "STATUS", "SLUG", "REGION"), fields)
+    columns = {"ID": "id", "NAME": "name", "STATUS": "status", "SLUG": "slug", "REGION": "region"}
+    _show("partners", columns, **asked)
 
 
 @click.command()
-@click.option("--partner", metavar="P", help="Only those of this partner.")
+@click.option("--partner", metavar="ID", help="Only those of this partner.")
 @status_flag
 @page_flags
 @client_flags
-def tenants(partner: str | None, status: str | None, limit: int | None, every: bool) -> None:
+def tenants(partner: str | None, **asked: Any) -> None:
     """All tenants that you may see, by name."""
-    current = session()
-    vault = current.vault()
-    answer = vault.pages(
-        vault.client.identity.tenants,
-        "tenants",
-        partner,
-        status,
-        every=every,
-        size="page_size",
-        page_size=limit,
-    )
-    fields = ("id", "name", "status", "slug", "partner_id")
-    show_list(current, answer, "tenants", ("ID", "NAME", "STATUS", "SLUG", "PARTNER"), fields)
+    columns = {"ID": "id", "NAME": "name", "STATUS": "status", "SLUG": "slug"}
+    _show("tenants", {**columns, "PARTNER": "partner_id"}, partner_id=partner, **asked)
 
 
 @click.command()
@@ -57,22 +43,10 @@ def tenants(partner: str | None, status: str | None, limit: int | None, every: b
 @status_flag
 @page_flags
 @client_flags
-def users(match: str | None, status: str | None, limit: int | None, every: bool) -> None:
+def users(**asked: Any) -> None:
     """The people of the tenant, by address."""
-    current = session()
-    vault = current.vault()
-    answer = vault.pages(
-        vault.client.identity.users,
-        "users",
-        tenant_of(vault),
-        match,
-        status,
-        every=every,
-        size="page_size",
-        page_size=limit,
-    )
-    fields = ("id", "email|identity_id", "status", "roles")
-    show_list(current, answer, "users", ("ID", "NAME", "STATUS", "ROLES"), fields)
+    columns = {"ID": "id", "NAME": "email|identity_id", "STATUS": "status", "ROLES": "roles"}
+    _show("users", columns, **asked)
 
 
 @click.command("service-accounts")
@@ -80,40 +54,25 @@ def users(match: str | None, status: str | None, limit: int | None, every: bool)
 @status_flag
 @page_flags
 @client_flags
-def service_accounts(match: str | None, status: str | None, limit: int | None, every: bool) -> None:
+def service_accounts(**asked: Any) -> None:
     """The programs of the tenant, by name."""
-    current = session()
-    vault = current.vault()
-    answer = vault.pages(
-        vault.client.identity.service_accounts,
-        "service_accounts",
-        tenant_of(vault),
-        match,
-        status,
-        every=every,
-        size="page_size",
-        page_size=limit,
-    )
-    fields = ("id", "name", "status", "roles")
-    show_list(current, answer, "service_accounts", ("ID", "NAME", "STATUS", "ROLES"), fields)
+    columns = {"ID": "id", "NAME": "name", "STATUS": "status", "ROLES": "roles"}
+    _show("service_accounts", columns, **asked)
 
 
 @click.command()
 @match_flag
 @page_flags
 @client_flags
-def groups(match: str | None, limit: int | None, every: bool) -> None:
+def groups(**asked: Any) -> None:
     """The groups of the tenant, by name."""
+    columns = {"ID": "id", "NAME": "name", "PARENT": "parent_id", "MEMBERS": "member_count"}
+    _show("groups", columns, **asked)
+
+
+def _show(name: str, columns: Mapping[str, str], **asked: Any) -> None:
+    """``name``: of the SDK's call, and of the list in its answer. ``asked``: what flags say."""
     current = session()
     vault = current.vault()
-    answer = vault.pages(
-        vault.client.identity.groups,
-        "groups",
-        tenant_of(vault),
-        match,
-        every=every,
-        size="page_size",
-        page_size=limit,
-    )
-    fields = ("id", "name", "parent_id", "member_count")
-    show_list(current, answer, "groups", ("ID", "NAME", "PARENT", "MEMBERS"), fields)
+    answer = numbered(vault, getattr(vault.client.identity, name), name, **asked)
+    current.show_page(answer, list_of(answer.body, name, columns))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from scaivault.cli.identity.shapes import facts
+from scaivault.cli.identity.shapes import show_one
 from scaivault.cli.ids import type_of
-from scaivault.cli.session import client_flags, session
+from scaivault.cli.session import client_flags
 
 
 @click.command()
@@ -14,8 +14,4 @@ from scaivault.cli.session import client_flags, session
 @client_flags
 def resolve(identity: str) -> None:
     """Who an id is, with all groups that count and all roles."""
-    kind = type_of(identity)
-    current = session()
-    vault = current.vault()
-    answer = vault.ask(vault.client.identity.resolve, kind, identity)
-    current.show(answer, facts(answer.body))
+    show_one("resolve", type_of(identity), identity)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scaivault.cli import ask
-from scaivault.cli.identity.shapes import yes_flag
 from scaivault.cli.ids import caller_type_of
-from scaivault.cli.output import Table, as_document, show
+from scaivault.cli.output import Table
 from scaivault.cli.session import Session, client_flags, session
+from scaivault.cli.tables import facts
 
 if TYPE_CHECKING:
     from scaivault.cli.vault import Vault
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command("revoke-access")
 @click.argument("identity", metavar="IDENTITY")
 @click.option("--reason", metavar="S", help="Why; it stands in the audit log.")
-@yes_flag
+@ask.yes_flag
 @client_flags
 def revoke_access(identity: str, reason: str | None, yes: bool) -> None:
     """End at once everything that a user or service account has: tokens, also those of other
@@ -37,14 +37,11 @@ def revoke_access(identity: str, reason: str | None, yes: bool) -> None:
     vault = current.vault()
     ended = vault.ask(vault.client.identity.revoke_access, kind, identity, reason=reason).body
     summary = _done_before(current, vault, str(ended.get("identity_id", identity)))
-    if current.json:
-        as_document({**ended, "summary": summary})
-        return
     read = (summary or {}).get("resources_accessed") or []
     counted = None if summary is None else len(read)
-    facts = [*ended.items(), ("paths_read", counted)]
     paths = Table(("READ",), [[path] for path in read])
-    show(Table(("FIELD", "VALUE"), facts), paths, no_color=current.no_color)
+    told = facts({**ended, "paths_read": counted})
+    current.show_own({**ended, "summary": summary}, told, paths)
 
 
 def _done_before(current: Session, vault: Vault, identity_id: str) -> Mapping[str, Any] | None:

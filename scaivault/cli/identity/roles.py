@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from scaivault.cli import ask
-from scaivault.cli.http import rows
-from scaivault.cli.identity.shapes import facts, yes_flag
+from scaivault.cli.identity.shapes import show_one
 from scaivault.cli.ids import caller_type_of
-from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import list_of
+
+_HELD = {"user": "user_roles", "service_account": "service_account_roles"}
+_SET = {"user": "set_user_roles", "service_account": "set_service_account_roles"}
 
 
 @click.command()
@@ -20,38 +22,27 @@ def roles(identity: str | None) -> None:
 
     GRANTABLE says whether you could give it to somebody.
     """
-    kind = None if identity is None else caller_type_of(identity)
+    if identity is not None:
+        show_one(_HELD[caller_type_of(identity)], identity)
+        return
     current = session()
     vault = current.vault()
-    identities = vault.client.identity
-    if kind is not None:
-        is_user = kind == "user"
-        held = identities.user_roles if is_user else identities.service_account_roles
-        answer = vault.ask(held, identity)
-        current.show(answer, facts(answer.body))
-        return
-    answer = vault.ask(identities.roles)
-    fields = ("name", "description", "grantable")
-    lines = [[each.get(field) for field in fields] for each in rows(answer.body, "roles")]
-    current.show(answer, Table(("NAME", "DESCRIPTION", "GRANTABLE"), lines))
+    answer = vault.ask(vault.client.identity.roles)
+    columns = {"NAME": "name", "DESCRIPTION": "description", "GRANTABLE": "grantable"}
+    current.show(answer, list_of(answer.body, "roles", columns))
 
 
 @click.command("set-roles")
 @click.argument("identity", metavar="IDENTITY")
 @click.argument("wanted", metavar="[ROLE]...", nargs=-1)
-@yes_flag
+@ask.yes_flag
 @client_flags
 def set_roles(identity: str, wanted: tuple[str, ...], yes: bool) -> None:
     """Give a user or service account these admin roles, and take all others away.
 
     Without any ROLE it asks first; without a terminal that needs --yes.
     """
-    is_user = caller_type_of(identity) == "user"
+    kind = caller_type_of(identity)
     if not wanted:
         ask.agreed(f"Take every admin role from {identity}?", yes=yes)
-    current = session()
-    vault = current.vault()
-    identities = vault.client.identity
-    change = identities.set_user_roles if is_user else identities.set_service_account_roles
-    answer = vault.ask(change, identity, wanted)
-    current.show(answer, facts(answer.body))
+    show_one(_SET[kind], identity, wanted)

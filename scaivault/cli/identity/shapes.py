@@ -1,16 +1,16 @@
-"""What the commands about identities share: flags of lists, columns, whose tenant it is."""
+"""What the commands about identities share: flags, pages of lists, what is to change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from scaivault.cli.failure import usage
-from scaivault.cli.http import Answer, rows
-from scaivault.cli.output import Table
-from scaivault.cli.session import Session
+from scaivault.cli.http import Answer
+from scaivault.cli.session import session
+from scaivault.cli.tables import facts
 
 if TYPE_CHECKING:
     from scaivault.cli.vault import Vault
@@ -35,48 +35,37 @@ def status_flag(command: _Command) -> _Command:
 
 
 def match_flag(command: _Command) -> _Command:
-    """``--match``, as ``match``."""
+    """``--match``, as ``q``, its name in the API."""
     text = "Only names or addresses that hold this."
-    return click.option("--match", metavar="TEXT", help=text)(command)
+    return click.option("--match", "q", metavar="TEXT", help=text)(command)
 
 
-def yes_flag(command: _Command) -> _Command:
-    """``--yes``, as ``yes``."""
-    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+def numbered(
+    vault: Vault,
+    call: Callable[..., Any],
+    name: str,
+    *arguments: Any,
+    limit: int | None,
+    every: bool,
+    **filters: Any,
+) -> Answer:
+    """A list whose pages have numbers: as much of it as ``page_flags`` ask for."""
+    filters["page_size"] = limit
+    return vault.pages(call, name, *arguments, every=every, size="page_size", **filters)
 
 
-def tenant_of(vault: Vault) -> str:
-    """The tenant to look into: the one that flag, environment or profile name, else the own."""
-    named = vault.client.tenant_id
-    return str(named or vault.ask(vault.client.auth.whoami).body.get("tenant_id"))
+def show_one(call: str, /, *arguments: Any, **options: Any) -> None:
+    """Make this call of ``client.identity``, and show the object that it answers, if any."""
+    current = session()
+    vault = current.vault()
+    answer = vault.ask(getattr(vault.client.identity, call), *arguments, **options)
+    current.show(answer, facts(answer.body))
 
 
-def show_list(
-    current: Session, answer: Answer, name: str, header: Sequence[str], fields: Sequence[str]
-) -> None:
-    """A list with numbered pages, and a remark when there is more of it. A field that an item
-    lacks may have another in its place: ``email|identity_id``."""
-    items = rows(answer.body, name)
-    lines = [[_first(each, field) for field in fields] for each in items]
-    current.show(answer, Table(header, lines))
-    total = answer.body.get("total")
-    if isinstance(total, int) and len(items) < total:
-        current.note(f"there are more: {total} in all; --all fetches every page")
-
-
-def _first(item: Mapping[str, Any], field: str) -> Any:
-    values = (item.get(name) for name in field.split("|"))
-    return next((value for value in values if value is not None), None)
-
-
-def facts(body: Mapping[str, Any]) -> Table:
-    """One object, field by field."""
-    return Table(("FIELD", "VALUE"), list(body.items()))
-
-
-def changed(**fields: Any) -> dict[str, Any]:
-    """What is to change; a status in capitals. ``Failure`` when that is nothing."""
-    found = {name: value for name, value in fields.items() if value is not None}
-    if not found:
-        raise usage("name what to change; see --help")
-    return found
+def changed(fields: dict[str, Any]) -> dict[str, Any]:
+    """What is to change. ``Failure``, with the flags of the command, when that is nothing."""
+    if not fields:
+        own = (each for each in click.get_current_context().command.params if each.expose_value)
+        flags = (each.opts[0] for each in own if isinstance(each, click.Option))
+        raise usage(f"name what to change: {', '.join(flag for flag in flags if flag != '--yes')}")
+    return fields

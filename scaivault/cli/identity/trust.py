@@ -9,18 +9,21 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
-from scaivault.cli.http import rows
-from scaivault.cli.identity.shapes import changed, facts, yes_flag
+from scaivault.cli.identity.shapes import changed, show_one
 from scaivault.cli.ids import account_of
-from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
-from scaivault.cli.values import json_object
+from scaivault.cli.tables import list_of
+from scaivault.cli.values import given, json_object
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_NEEDED = ("issuer", "subject", "identity", "max_scopes")
-_HEADER = ("ID", "NAME", "ISSUER", "SUBJECT", "IDENTITY", "ACTIVE")
-_FIELDS = ("id", "name", "issuer", "subject", "identity", "is_active")
+_NEEDED = {
+    "issuer": "--issuer", "subject": "--subject", "identity": "--identity", "max_scopes": "--scope",
+}  # fmt: skip
+_COLUMNS = {
+    "ID": "id", "NAME": "name", "ISSUER": "issuer", "SUBJECT": "subject", "IDENTITY": "identity",
+    "ACTIVE": "is_active",
+}  # fmt: skip
 _FLAGS = (
     click.option("--file", metavar="F", help="JSON file (`-`: stdin) with any fields of a trust."),
     click.option("--issuer", metavar="URL", help="The iss of its tokens, to the letter."),
@@ -65,9 +68,7 @@ def list_(every: bool) -> None:
     current = session()
     vault = current.vault()
     answer = vault.pages(vault.client.identity.trusts, "trusts", every=every)
-    lines = [[each.get(field) for field in _FIELDS] for each in rows(answer.body, "trusts")]
-    current.show(answer, Table(_HEADER, lines))
-    current.note_more(answer)
+    current.show_page(answer, list_of(answer.body, "trusts", _COLUMNS))
 
 
 @trust.command()
@@ -81,15 +82,12 @@ def create(name: str, file: str | None, **flags: Any) -> None:
     'repo:acme/shop:ref:refs/heads/main' --identity sa:deploy --scope secrets:read
     """
     fields = _fields(file, flags)
-    missing = [field for field in _NEEDED if field not in fields]
-    if missing or "name" in fields:
-        raise usage(
-            f"a trust needs {', '.join(missing)}; see --help" if missing else "NAME says its name"
-        )
-    current = session()
-    vault = current.vault()
-    answer = vault.ask(vault.client.identity.create_trust, name, **fields)
-    current.show(answer, facts(answer.body))
+    missing = [flag for field, flag in _NEEDED.items() if field not in fields]
+    if missing:
+        raise usage(f"a trust needs {', '.join(missing)}, or --file")
+    if "name" in fields:
+        raise usage("NAME says how it is called: not in --file")
+    show_one("create_trust", name, **fields)
 
 
 @trust.command()
@@ -102,16 +100,13 @@ def update(
     trust_id: str, name: str | None, is_active: bool | None, file: str | None, **flags: Any
 ) -> None:
     """Change a trust. Tokens issued under it end at once."""
-    fields = changed(**_fields(file, flags), **_without_none(name=name, is_active=is_active))
-    current = session()
-    vault = current.vault()
-    answer = vault.ask(vault.client.identity.update_trust, trust_id, **fields)
-    current.show(answer, facts(answer.body))
+    fields = changed({**_fields(file, flags), **given(name=name, is_active=is_active)})
+    show_one("update_trust", trust_id, **fields)
 
 
 @trust.command()
 @click.argument("trust_id", metavar="ID")
-@yes_flag
+@ask.yes_flag
 @client_flags
 def delete(trust_id: str, yes: bool) -> None:
     """Trust no longer. Tokens issued under it end at once.
@@ -119,16 +114,16 @@ def delete(trust_id: str, yes: bool) -> None:
     Asks first; without a terminal it needs --yes.
     """
     ask.agreed(f"Delete trust {trust_id}, with the tokens issued under it?", yes=yes)
-    current = session()
-    vault = current.vault()
-    current.show(vault.ask(vault.client.identity.delete_trust, trust_id))
+    show_one("delete_trust", trust_id)
 
 
 def _fields(file: str | None, flags: Mapping[str, Any]) -> dict[str, Any]:
     """The trust that file and flags describe; a flag comes before the file."""
     found = {} if file is None else json_object(file)
+    if unknown := found.keys() & {"self", "trust_id"}:  # arguments of the SDK's calls
+        raise usage(f"{file}: a trust has no field {unknown.pop()}")
     keys, account = flags["jwks_file"], flags["identity"]
-    named = _without_none(
+    named = given(
         issuer=flags["issuer"],
         subject=flags["subject"],
         identity=None if account is None else account_of(account),
@@ -154,7 +149,3 @@ def _claims(pairs: tuple[str, ...]) -> dict[str, Any]:
         both = [*before, value] if isinstance(before, list) else [before, value]
         found[name] = value if before is None else both
     return found
-
-
-def _without_none(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}

@@ -8,11 +8,16 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
-from scaivault.cli.identity.shapes import STATES, changed, facts, yes_flag
+from scaivault.cli.identity.shapes import STATES, changed, show_one
 from scaivault.cli.ids import account_of, group_of, user_of
-from scaivault.cli.session import client_flags, session
+from scaivault.cli.session import client_flags
+from scaivault.cli.values import given
 
 _status = click.option("--status", type=STATES, help="SUSPENDED: works no longer, until ACTIVE.")
+_group = click.option(
+    "--group", "groups", multiple=True, metavar="G", help="Groups from now on; one each."
+)
+_no_groups = click.option("--no-groups", is_flag=True, help="Out of every group.")
 
 
 @click.group()
@@ -30,7 +35,7 @@ def update() -> None:
 @click.option("--name", metavar="S", help="Another name.")
 @click.option("--region", metavar="R", help="Where it is.")
 @_status
-@yes_flag
+@ask.yes_flag
 @client_flags
 def partner(partner: str, yes: bool, **fields: Any) -> None:
     """A partner; suspended with all its tenants."""
@@ -41,7 +46,7 @@ def partner(partner: str, yes: bool, **fields: Any) -> None:
 @click.argument("tenant_id", metavar="ID")
 @click.option("--name", metavar="S", help="Another name.")
 @_status
-@yes_flag
+@ask.yes_flag
 @client_flags
 def tenant(tenant_id: str, yes: bool, **fields: Any) -> None:
     """A tenant. ACTIVE also brings a deleted one back, for 30 days."""
@@ -51,11 +56,11 @@ def tenant(tenant_id: str, yes: bool, **fields: Any) -> None:
 @update.command()
 @click.argument("user", metavar="ID")
 @click.option("--display-name", metavar="S", help="As people call him or her.")
-@click.option("--group", "groups", multiple=True, metavar="G", help="Groups from now on; one each.")
-@click.option("--no-groups", is_flag=True, help="Out of every group.")
+@_group
+@_no_groups
 @click.option("--reset-mfa", is_flag=True, help="Take a lost second factor away.")
 @_status
-@yes_flag
+@ask.yes_flag
 @client_flags
 def user(
     user: str,
@@ -73,9 +78,7 @@ def user(
     if any(value is not None for value in fields.values()):
         raise usage("--reset-mfa stands alone")
     ask.agreed(f"Take the second factor of {user} away?", yes=yes)
-    current = session()
-    vault = current.vault()
-    current.show(vault.ask(vault.client.identity.delete_user_mfa, user_of(user)))
+    show_one("delete_user_mfa", user_of(user))
 
 
 @update.command("service-account")
@@ -84,10 +87,10 @@ def user(
 @click.option(
     "--scope", "scopes", multiple=True, metavar="S", help="Its scopes from now on; one each."
 )
-@click.option("--group", "groups", multiple=True, metavar="G", help="Groups from now on; one each.")
-@click.option("--no-groups", is_flag=True, help="Out of every group.")
+@_group
+@_no_groups
 @_status
-@yes_flag
+@ask.yes_flag
 @client_flags
 def service_account(
     account: str,
@@ -113,12 +116,11 @@ def group(group: str, display_name: str | None, parent: str | None, no_parent: b
     if parent is not None and no_parent:
         raise usage("--parent or --no-parent, not both")
     if no_parent:
-        named = {} if display_name is None else {"display_name": display_name}
-        fields: dict[str, Any] = {**named, "parent_id": None}
+        fields = {**given(display_name=display_name), "parent_id": None}
     else:
         above = None if parent is None else group_of(parent)
-        fields = changed(display_name=display_name, parent_id=above)
-    _send("update_group", group_of(group), fields)
+        fields = changed(given(display_name=display_name, parent_id=above))
+    show_one("update_group", group_of(group), **fields)
 
 
 def _groups(named: tuple[str, ...], none: bool) -> list[str] | None:
@@ -128,14 +130,7 @@ def _groups(named: tuple[str, ...], none: bool) -> list[str] | None:
 
 
 def _change(call: str, which: str, yes: bool, /, **fields: Any) -> None:
-    wanted = changed(**fields)
+    wanted = changed(given(**fields))
     if wanted.get("status") == "SUSPENDED":
         ask.agreed(f"Suspend {which}, with all its tokens?", yes=yes)
-    _send(call, which, wanted)
-
-
-def _send(call: str, which: str, fields: dict[str, Any]) -> None:
-    current = session()
-    vault = current.vault()
-    answer = vault.ask(getattr(vault.client.identity, call), which, **fields)
-    current.show(answer, facts(answer.body))
+    show_one(call, which, **wanted)

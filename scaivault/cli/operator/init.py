@@ -29,7 +29,11 @@ from scaivault.cli.session import Session, common_flags, session
 @click.option("--no-recovery", is_flag=True, help="No recovery key.")
 @click.option("--partner", metavar="S", help="Name of the first partner.")
 @click.option("--tenant", metavar="S", help="Name of the first tenant.")
-@click.option("--root-token-ttl", metavar="D", help="Life of the root token; 90d.")
+@click.option(
+    "--root-token-ttl",
+    metavar="D",
+    help="Life of the root token; 90d, or identity.pat_max_ttl if that is less.",
+)
 @click.option("--output-dir", metavar="DIR", help="One 0600 file for each secret.")
 @common_flags
 def init(output_dir: str | None, **options: Any) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import click
 
-from scaivault.cli.http import Answer, rows
-from scaivault.cli.output import Table
+from scaivault.cli.http import Answer
 from scaivault.cli.session import Session, common_flags, session
+from scaivault.cli.tables import list_of
+
+_COLUMNS = {
+    "JOB": "name", "LAST": "last_run_at", "NEXT": "next_run_at", "STATUS": "last_status",
+    "LAG": "lag_seconds",
+}  # fmt: skip
 
 
 @click.group()
@@ -40,8 +45,6 @@ def resume() -> None:
 
 
 def _show(current: Session, answer: Answer) -> None:
-    fields = ("name", "last_run_at", "next_run_at", "last_status", "lag_seconds")
-    lines = [[job.get(field) for field in fields] for job in rows(answer.body, "jobs")]
-    current.show(answer, Table(("JOB", "LAST", "NEXT", "STATUS", "LAG"), lines))
+    current.show(answer, list_of(answer.body, "jobs", _COLUMNS))
     if answer.body.get("paused"):
         current.note("Paused: nothing acts outward until `scaivault operator jobs resume`.")

@@ -78,7 +78,7 @@ def verify(slot_id: str, given: Given) -> None:
 @slots.command()
 @click.argument("slot_id", metavar="ID")
 @click.option("--force", is_flag=True, help="Even if no other slot was used or verified.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@ask.yes_flag
 @common_flags
 def remove(slot_id: str, force: bool, yes: bool) -> None:
     """Remove a slot for good. The last one, and the last portable one, stay."""

@@ -9,23 +9,22 @@ import click
 from scaivault.cli.lazy import LazyGroup
 from scaivault.cli.session import client_flags
 
-_HERE: Final = "scaivault.cli.policies"
 _COMMANDS: Final = {
-    "list": (f"{_HERE}.objects:list_", "All policies."),
-    "get": (f"{_HERE}.objects:get", "One policy with its rules and bindings."),
-    "create": (f"{_HERE}.objects:create", "A new policy."),
-    "update": (f"{_HERE}.objects:update", "Change name, rules, description, or switch it off."),
-    "delete": (f"{_HERE}.objects:delete", "Delete a policy."),
-    "bind": (f"{_HERE}.bindings:bind", "Give an identity what a policy allows."),
-    "unbind": (f"{_HERE}.bindings:unbind", "Take it away again."),
-    "bindings": (f"{_HERE}.bindings:bindings", "Who has a policy."),
-    "test": (f"{_HERE}.questions:test", "May this identity do that? Exit 3 if not."),
-    "who-can": (f"{_HERE}.questions:who_can", "Everybody who may do something on a path."),
-    "effective": (f"{_HERE}.questions:effective", "Everything that an identity may do."),
+    "list": (".objects:list_", "All policies."),
+    "get": (".objects:get", "One policy with its rules and bindings."),
+    "create": (".objects:create", "A new policy."),
+    "update": (".objects:update", "Change name, rules, description, or switch it off."),
+    "delete": (".objects:delete", "Delete a policy."),
+    "bind": (".bindings:bind", "Give an identity what a policy allows."),
+    "unbind": (".bindings:unbind", "Take it away again."),
+    "bindings": (".bindings:bindings", "Who has a policy."),
+    "test": (".questions:test", "May this identity do that? Exit 3 if not."),
+    "who-can": (".questions:who_can", "Everybody who may do something on a path."),
+    "effective": (".questions:effective", "Everything that an identity may do."),
 }
 
 
-@click.group(cls=LazyGroup, table=_COMMANDS)
+@click.group(cls=LazyGroup, package=__name__, table=_COMMANDS)
 @client_flags
 def policies() -> None:
     """Who may do what on which paths.

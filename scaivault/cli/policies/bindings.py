@@ -9,10 +9,10 @@ import click
 
 from scaivault.cli import ask
 from scaivault.cli.failure import usage
-from scaivault.cli.http import rows
 from scaivault.cli.ids import type_of
 from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import list_of
 
 
 @click.command()
@@ -35,7 +35,7 @@ def bind(policy: str, identity: str, expires: str | None) -> None:
 @click.command()
 @click.argument("policy", metavar="ID")
 @click.argument("binding", metavar="BINDING")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@ask.yes_flag
 @client_flags
 def unbind(policy: str, binding: str, yes: bool) -> None:
     """Take away what a binding gives; it holds for the next request.
@@ -56,13 +56,12 @@ def bindings(policy: str) -> None:
     current = session()
     vault = current.vault()
     answer = vault.pages(vault.client.policies.bindings, "bindings", policy, every=True)
-    current.show(answer, bindings_table(answer.body))
+    current.show(answer, bindings_table(answer.body, of="bindings"))
 
 
-def bindings_table(body: Mapping[str, Any]) -> Table:
-    fields = ("id", "identity_type", "identity_id", "expires_at")
-    lines = [[each.get(field) for field in fields] for each in rows(body, "bindings")]
-    return Table(("BINDING", "TYPE", "IDENTITY", "EXPIRES"), lines)
+def bindings_table(body: Mapping[str, Any], *, of: str = "") -> Table:
+    columns = {"BINDING": "id", "TYPE": "identity_type", "IDENTITY": "identity_id"}
+    return list_of(body, "bindings", {**columns, "EXPIRES": "expires_at"}, of=of)
 
 
 def instant_of(text: str) -> str:

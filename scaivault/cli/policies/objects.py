@@ -14,10 +14,16 @@ from scaivault.cli.output import Table
 from scaivault.cli.policies.bindings import bindings_table
 from scaivault.cli.policies.rules import described, rule_lines
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts, list_of
+from scaivault.cli.values import given
 
 _SCOPES = click.Choice(("tenant", "partner"))
 _FILE = "JSON file (`-`: stdin): a list of rules, or a policy."
 _RULE = "A rule; conditions need --file."
+_COLUMNS = {
+    "ID": "id", "NAME": "name", "RULES": "rule_count", "BINDINGS": "binding_count",
+    "ACTIVE": "is_active",
+}  # fmt: skip
 
 
 @click.command("list")
@@ -31,10 +37,7 @@ def list_(scope: str | None, inactive: bool, every: bool) -> None:
     vault = current.vault()
     found = vault.client.policies.list
     answer = vault.pages(found, "policies", every=every, scope=scope, include_inactive=inactive)
-    fields = ("id", "name", "rule_count", "binding_count", "is_active")
-    lines = [[each.get(field) for field in fields] for each in rows(answer.body, "policies")]
-    current.show(answer, Table(("ID", "NAME", "RULES", "BINDINGS", "ACTIVE"), lines))
-    current.note_more(answer)
+    current.show_page(answer, list_of(answer.body, "policies", _COLUMNS))
 
 
 @click.command()
@@ -67,7 +70,7 @@ def create(
         raise usage("a policy needs rules: --rule or --file")
     if policy.keys() & {"name", "is_active"}:
         raise usage("NAME says how it is called, and a new policy is active: not in --file")
-    wanted = {**policy, **_given(description=description, scope=scope)}
+    wanted = {**policy, **given(description=description, scope=scope)}
     current = session()
     vault = current.vault()
     answer = vault.ask(vault.client.policies.create, name, **wanted)
@@ -93,7 +96,7 @@ def update(
     """Change a policy; it holds for the next request. Rules replace all that were there."""
     fields = {
         **described(file, rules),
-        **_given(name=name, description=description, is_active=active),
+        **given(name=name, description=description, is_active=active),
     }
     if fields.pop("scope", None) is not None:
         raise usage("the scope of a policy is fixed")
@@ -108,7 +111,7 @@ def update(
 @click.command()
 @click.argument("policy", metavar="ID")
 @click.option("--force", is_flag=True, help="Also while it is bound; the bindings go with it.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@ask.yes_flag
 @client_flags
 def delete(policy: str, force: bool, yes: bool) -> None:
     """Delete a policy.
@@ -121,12 +124,7 @@ def delete(policy: str, force: bool, yes: bool) -> None:
     current.show(vault.ask(vault.client.policies.delete, policy, force=force))
 
 
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
 def _tables(body: Mapping[str, Any]) -> tuple[Table, Table, Table]:
     names = ("id", "name", "scope", "is_active", "description", "created_at", "created_by")
-    facts = Table(("FIELD", "VALUE"), [(name, body.get(name)) for name in names])
     rules = Table(("PATTERN", "PERMISSIONS", "CONDITIONS"), rule_lines(rows(body, "rules")))
-    return facts, rules, bindings_table(body)
+    return facts({name: body.get(name) for name in names}), rules, bindings_table(body)

@@ -12,8 +12,13 @@ from scaivault.cli.failure import AUTHORISATION
 from scaivault.cli.http import rows
 from scaivault.cli.output import Table
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import facts, list_of
 
 _PERMISSIONS = click.Choice(("read", "write", "delete", "list", "rotate", "admin"))
+_LOOKED_AT = {
+    "POLICY": "name", "RULE": "rule_index", "FITS": "matched_path", "GRANTS": "granted",
+    "FAILED": "failed_condition",
+}  # fmt: skip
 
 
 @click.command()
@@ -45,17 +50,11 @@ def test(
     body = answer.body
     rule = body.get("matched_rule")
     rule = rule if isinstance(rule, dict) else {}
-    facts = [
-        *((name, body.get(name)) for name in ("allowed", "reason")),
-        *((name, rule[name]) for name in ("name", "path_pattern", "via") if rule.get(name)),
-    ]
-    fields = ("name", "rule_index", "matched_path", "granted", "failed_condition")
-    looked = [[each.get(field) for field in fields] for each in rows(body, "evaluated")]
-    current.show(
-        answer,
-        Table(("FIELD", "VALUE"), facts),
-        Table(("POLICY", "RULE", "FITS", "GRANTS", "FAILED"), looked),
-    )
+    verdict = {
+        **{name: body.get(name) for name in ("allowed", "reason")},
+        **{name: rule[name] for name in ("name", "path_pattern", "via") if rule.get(name)},
+    }
+    current.show(answer, facts(verdict), list_of(body, "evaluated", _LOOKED_AT, of="rules"))
     return 0 if body.get("allowed") is True else AUTHORISATION
 
 
@@ -73,7 +72,7 @@ def who_can(path: str, permission: str) -> None:
         for each in rows(answer.body, "identities")
         for way in rows(each, "via")
     ]
-    current.show(answer, Table(("IDENTITY", "BY", "CONDITIONS", "EXPIRES"), lines))
+    current.show(answer, Table(("IDENTITY", "BY", "CONDITIONS", "EXPIRES"), lines, "identities"))
 
 
 @click.command()
@@ -84,13 +83,11 @@ def effective(identity: str | None) -> None:
     current = session()
     vault = current.vault()
     answer = vault.ask(vault.client.policies.effective, identity)
-    current.show(
-        answer,
-        Table(("PATTERN", "PERMISSIONS", "BY", "CONDITIONS", "EXPIRES"), list(_given(answer.body))),
-    )
+    header = ("PATTERN", "PERMISSIONS", "BY", "CONDITIONS", "EXPIRES")
+    current.show(answer, Table(header, list(_lines(answer.body)), "rules"))
 
 
-def _given(body: Mapping[str, Any]) -> Iterator[list[Any]]:
+def _lines(body: Mapping[str, Any]) -> Iterator[list[Any]]:
     for role in body.get("roles") or ():
         yield ["**", "admin", f"role {role}", None, None]
     for rule in rows(body, "rules"):

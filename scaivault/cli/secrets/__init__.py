@@ -9,25 +9,24 @@ import click
 from scaivault.cli.lazy import LazyGroup
 from scaivault.cli.session import client_flags
 
-_HERE: Final = "scaivault.cli.secrets"
 _COMMANDS: Final = {
-    "read": (f"{_HERE}.read:read", "Print a value, or one field of it."),
-    "write": (f"{_HERE}.write:write", "Store a value; each write is a new version."),
-    "list": (f"{_HERE}.lists:list_", "What there is, by prefix, tag and type."),
-    "delete": (f"{_HERE}.change:delete", "Delete a secret, or one version of it."),
-    "versions": (f"{_HERE}.lists:versions", "The stored versions of a secret."),
-    "rotate": (f"{_HERE}.write:rotate", "Replace a value; the old one stays readable for a while."),
-    "expiring": (f"{_HERE}.lists:expiring", "What is over soon."),
-    "metadata": (f"{_HERE}.read:metadata", "All about a secret but its value."),
-    "update": (f"{_HERE}.change:update", "Change tags, owner, description, number of versions."),
-    "restore": (f"{_HERE}.change:restore", "Take a deleted secret back."),
-    "edit": (f"{_HERE}.edit:edit", "Change a value in an editor, in memory."),
-    "diff": (f"{_HERE}.compare:diff", "Which fields differ between two versions."),
-    "copy": (f"{_HERE}.compare:copy", "Store a value under another path too."),
+    "read": (".read:read", "Print a value, or one field of it."),
+    "write": (".write:write", "Store a value; each write is a new version."),
+    "list": (".lists:list_", "What there is, by prefix, tag and type."),
+    "delete": (".change:delete", "Delete a secret, or one version of it."),
+    "versions": (".lists:versions", "The stored versions of a secret."),
+    "rotate": (".write:rotate", "Replace a value; the old one stays readable for a while."),
+    "expiring": (".lists:expiring", "What is over soon."),
+    "metadata": (".read:metadata", "All about a secret but its value."),
+    "update": (".change:update", "Change tags, owner, description, number of versions."),
+    "restore": (".change:restore", "Take a deleted secret back."),
+    "edit": (".edit:edit", "Change a value in an editor, in memory."),
+    "diff": (".compare:diff", "Which fields differ between two versions."),
+    "copy": (".compare:copy", "Store a value under another path too."),
 }
 
 
-@click.group(cls=LazyGroup, table=_COMMANDS)
+@click.group(cls=LazyGroup, package=__name__, table=_COMMANDS)
 @client_flags
 def secrets() -> None:
     """Read, write, list, rotate and delete secrets.

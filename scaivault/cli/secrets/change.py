@@ -16,7 +16,7 @@ from scaivault.cli.session import client_flags, session
 @path_argument()
 @click.option("--hard", is_flag=True, help="For good: nothing can be restored.")
 @click.option("--version", type=click.IntRange(1), metavar="N", help="Only this version, for good.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@ask.yes_flag
 @partner_flag
 @client_flags
 def delete(path: str, hard: bool, version: int | None, yes: bool, partner: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scaivault.cli.output import Table, as_document, show
+from scaivault.cli.output import Table
 from scaivault.cli.secrets.shapes import partner_flag, path_argument, row_table, text_of
 from scaivault.cli.session import client_flags, session
 
@@ -30,12 +30,10 @@ def diff(path: str, old: int, new: int, values: bool, partner: bool) -> None:
     read = vault.secrets(partner).read
     before, after = (vault.ask(read, path, version=each).body["data"] for each in (old, new))
     changes = differences(before, after)
-    if current.json:
-        as_document({"path": path, "from": old, "to": new, **_document(changes, values)})
-        return
     header = ("FIELD", "CHANGE", "OLD", "NEW") if values else ("FIELD", "CHANGE")
     lines = [_line(*each)[: len(header)] for each in changes]
-    show(Table(header, lines), no_color=current.no_color)
+    document = {"path": path, "from": old, "to": new, **_document(changes, values)}
+    current.show_own(document, Table(header, lines, "differences"))
 
 
 @click.command()

@@ -7,10 +7,14 @@ from typing import Any
 import click
 
 from scaivault.cli.completion import complete_path
-from scaivault.cli.http import rows
-from scaivault.cli.output import Table
-from scaivault.cli.secrets.shapes import TYPES, list_table, partner_flag, path_argument
+from scaivault.cli.secrets.shapes import TYPES, partner_flag, path_argument
 from scaivault.cli.session import client_flags, session
+from scaivault.cli.tables import list_of
+
+_COLUMNS = {
+    "PATH": "path", "TYPE": "secret_type", "VERSION": "version", "UPDATED": "updated_at",
+    "EXPIRES": "expires_at", "TAGS": "tags",
+}  # fmt: skip
 
 
 @click.command("list")
@@ -38,8 +42,7 @@ def list_(partner: bool, every: bool, tags: tuple[str, ...], **options: Any) -> 
         "limit": options["limit"],
     }
     answer = vault.pages(vault.secrets(partner).list, "secrets", every=every, **filters)
-    current.show(answer, list_table(answer.body))
-    current.note_more(answer, f"{answer.body.get('total_count')} in all")
+    current.show_page(answer, list_of(answer.body, "secrets", _COLUMNS))
 
 
 @click.command()
@@ -51,11 +54,8 @@ def versions(path: str, partner: bool) -> None:
     current = session()
     vault = current.vault()
     answer = vault.ask(vault.secrets(partner).versions, path)
-    lines = [
-        [each.get(field) for field in ("version", "created_at", "is_current")]
-        for each in rows(answer.body, "versions")
-    ]
-    current.show(answer, Table(("VERSION", "CREATED", "CURRENT"), lines))
+    columns = {"VERSION": "version", "CREATED": "created_at", "CURRENT": "is_current"}
+    current.show(answer, list_of(answer.body, "versions", columns))
 
 
 @click.command()
@@ -68,8 +68,5 @@ def expiring(days: int | None, prefix: str | None, partner: bool) -> None:
     current = session()
     vault = current.vault()
     answer = vault.whole(vault.secrets(partner).expiring, "secrets", days or 30, prefix=prefix)
-    lines = [
-        [each.get(field) for field in ("path", "expires_at", "days_remaining")]
-        for each in rows(answer.body, "secrets")
-    ]
-    current.show(answer, Table(("PATH", "EXPIRES", "DAYS"), lines))
+    columns = {"PATH": "path", "EXPIRES": "expires_at", "DAYS": "days_remaining"}
+    current.show(answer, list_of(answer.body, "secrets", columns))

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 import click
 
 from scaivault.cli.completion import complete_path
-from scaivault.cli.http import rows
 from scaivault.cli.output import Table
+from scaivault.cli.tables import facts
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -42,27 +42,19 @@ def value_table(body: Mapping[str, Any]) -> Table:
     """The fields of a value."""
     data = body.get("data")
     fields = data if isinstance(data, dict) else {}
-    return Table(("FIELD", "VALUE"), [(name, text_of(value)) for name, value in fields.items()])
+    return facts({name: text_of(value) for name, value in fields.items()})
 
 
 def facts_table(body: Mapping[str, Any]) -> Table:
     """Everything that an answer says of one secret, metadata unfolded."""
     metadata = body.get("metadata")
-    facts = {name: body[name] for name in _FACTS if name in body}
-    facts.update(metadata if isinstance(metadata, dict) else {})
-    facts.update((name, value) for name, value in body.items() if name not in ("metadata", "data"))
-    return Table(("FIELD", "VALUE"), list(facts.items()))
+    known = {name: body[name] for name in _FACTS if name in body}
+    known.update(metadata if isinstance(metadata, dict) else {})
+    known.update((name, value) for name, value in body.items() if name not in ("metadata", "data"))
+    return facts(known)
 
 
 def row_table(body: Mapping[str, Any], *fields: str) -> Table:
     """One line with these fields of an answer."""
     header = [field.removesuffix("_at").replace("_", "-").upper() for field in fields]
     return Table(header, [[body.get(field) for field in fields]])
-
-
-def list_table(body: Mapping[str, Any]) -> Table:
-    fields = ("path", "secret_type", "version", "updated_at", "expires_at", "tags")
-    return Table(
-        ("PATH", "TYPE", "VERSION", "UPDATED", "EXPIRES", "TAGS"),
-        [[each.get(field) for field in fields] for each in rows(body, "secrets")],
-    )

@@ -85,7 +85,7 @@ def words(claims: Claims, name: str | None, *, blank: bool = True) -> list[str]:
     """A list of texts, or one text: with ``blank`` its words (RFC 8693 section 4.2)."""
     value = claims.get(name) if name is not None else None
     if isinstance(value, str):
-        return value.split() if blank else [value]
+        return value.split(" ") if blank else [value]
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
@@ -117,18 +117,20 @@ def _identity(issuer: Issuer, claims: Claims, subject: str) -> tuple[str, str | 
 
 
 def _email(issuer: Issuer, claims: Claims) -> str | None:
-    """Not one that the issuer says is unproven: anybody could have entered it."""
+    """Only one that the issuer does not call unproven, in whatever words: anybody could have
+    entered it."""
     email = _text(claims, issuer.claims.email)
     told = claims.get("email_verified")
-    unproven = issuer.claims.email == "email" and (told is False or told == "false")
-    return email if email is not None and "@" in email and not unproven else None
+    proven = told is None or told is True or (isinstance(told, str) and told.lower() == "true")
+    counts = proven or issuer.claims.email != "email"
+    return email if email is not None and "@" in email and counts else None
 
 
 def _canonical(prefix: str, name: str) -> str:
-    named = names.canonical(f"{prefix}:{name}")
+    named = _named(prefix, name)
     if named is None:
         raise refused()
-    return named[1]
+    return named
 
 
 def _roles(issuer: Issuer, claims: Claims) -> list[str]:
@@ -137,8 +139,17 @@ def _roles(issuer: Issuer, claims: Claims) -> list[str]:
 
 
 def _groups(told: list[str]) -> list[str]:
-    named = (names.canonical("group:" + one.removeprefix("group:")) for one in told)
-    return sorted({found[1] for found in named if found is not None})
+    named = (_named("group", one.removeprefix("group:")) for one in told)
+    return sorted({found for found in named if found is not None})
+
+
+def _named(prefix: str, name: str) -> str | None:
+    """The canonical id; None for a name that is none. Only blanks around an e-mail address are
+    nothing: a client or group that is called like another but for a blank is another one."""
+    if "@" not in name and name != name.strip():
+        return None
+    named = names.canonical(f"{prefix}:{name}")
+    return None if named is None else named[1]
 
 
 def _mfa_at(issuer: Issuer, claims: Claims, now: int, skew: int) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable
 from typing import Final, NamedTuple
 
 from scaivault.config.identity import Issuer as Settings
+from scaivault.errors import Refusal
 from scaivault.identity.foreign import claims
 from scaivault.identity.foreign.jwt import Accepted, Unverified
 from scaivault.identity.foreign.key_sets import Source
@@ -41,7 +42,7 @@ class Issuers:
         if exact is not None:
             return self._found(exact, token.issuer)
         for one in self._patterns:
-            tenant = claims.tenant(one, token.claims)
+            tenant = _tenant(one, token)
             if tenant in tenants and one.issuer.replace(PLACEHOLDER, str(tenant)) == token.issuer:
                 return self._found(one, token.issuer)
         return None
@@ -53,3 +54,12 @@ class Issuers:
         self.sources[settings.name].add(source)
         accepted = Accepted(issuer, settings.algorithms, settings.audience, self._skew)
         return Found(settings, source, accepted)
+
+
+def _tenant(issuer: Settings, token: Unverified) -> str | None:
+    """None for a claim that this issuer would not send: the token may be the next one's, to whom
+    the claim means something else."""
+    try:
+        return claims.tenant(issuer, token.claims)
+    except Refusal:
+        return None

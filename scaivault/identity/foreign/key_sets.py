@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -32,6 +33,7 @@ _DAY: Final = 86_400 * _SECOND
 # The background job comes first; where none runs, whoever asks fetches.
 _GRACE: Final = 60 * _SECOND
 _SOURCES_MOST: Final = 1000
+_AT_ONCE: Final = 100
 # The operator vouches for the issuers that he configures, wherever they are.
 _ANYWHERE: Final = Allowance((parse_range("0.0.0.0/0"), parse_range("::/0")))
 _inline = lru_cache(maxsize=256)(keys.key_set)
@@ -86,7 +88,7 @@ class _Document(msgspec.Struct):
 
 class KeySets:
     """One per open vault; loop only. ``refresh``: microseconds after which a set is fetched again.
-    ``on_dropped`` is called when a key is gone that was there."""
+    ``on_dropped`` is called when a key of an issuer of the operator's is gone that was there."""
 
     def __init__(self, clock: Clock, guard: Guard, refresh: int) -> None:
         self._monotonic: Final = clock.monotonic
@@ -118,12 +120,17 @@ class KeySets:
 
     async def refresh(self) -> int:
         """Fetch again the sets that somebody asked for within a day, and forget the others; how
-        many could not be fetched."""
+        many could not be fetched. Those of the operator's issuers first, and not very many at a
+        time: each is a connection, and waits as long as its server likes."""
         self._held = {
             source: held for source, held in self._held.items() if not self._past(held.asked, _DAY)
         }
-        done = await asyncio.gather(*(self._again(*entry) for entry in self._held.items()))
-        return done.count(False)
+        waiting = iter(sorted(self._held.items(), key=lambda entry: entry[0].guarded))
+        failed = 0
+        while some := list(islice(waiting, _AT_ONCE)):
+            done = await asyncio.gather(*(self._again(*entry) for entry in some))
+            failed += done.count(False)
+        return failed
 
     def fetched(self, source: Source) -> Fetched | None:
         """How it went last; ``None`` for a source that nobody asked for."""
@@ -145,10 +152,14 @@ class KeySets:
         held = self._held.get(source)
         if held is None:
             if len(self._held) >= _SOURCES_MOST:
-                oldest = min(self._held, key=lambda one: self._held[one].asked)
-                del self._held[oldest]
+                del self._held[self._least()]
             held = self._held[source] = _Held()
         return held
+
+    def _least(self) -> Source:
+        """The one to forget: a tenant that names very many pushes out no issuer of the operator's,
+        whose keys are to last while it is away."""
+        return min(self._held, key=lambda one: (not one.guarded, self._held[one].asked))
 
     async def _again(self, source: Source, held: _Held) -> bool:
         async with held.lock:
@@ -160,16 +171,16 @@ class KeySets:
             async with held.lock:
                 if self._is_due(held):
                     await self._fetch(source, held)
-        self._forget_old(held)
+        self._forget_old(source, held)
 
     def _is_due(self, held: _Held) -> bool:
         if held.fetched is None:
             return self._past(held.failed, PAUSE)
         return self._past(held.tried, self._refresh + _GRACE)
 
-    def _forget_old(self, held: _Held) -> None:
+    def _forget_old(self, source: Source, held: _Held) -> None:
         if held.fetched is not None and self._past(held.fetched, _DAY):
-            self._take(held, ())
+            self._take(source, held, ())
             held.fetched = None
 
     def _past(self, since: int | None, pause: int) -> bool:
@@ -183,15 +194,17 @@ class KeySets:
         except Unreachable as fault:
             held.failed = self._monotonic()
             log.warning("the keys of the issuer %s were not fetched: %s", source.issuer, fault)
-            self._forget_old(held)
+            self._forget_old(source, held)
             return False
         held.failed = None
         held.fetched = self._monotonic()
-        self._take(held, fresh)
+        self._take(source, held, fresh)
         return True
 
-    def _take(self, held: _Held, fresh: KeySet) -> None:
-        dropped = any(key not in fresh for key in held.keys)
+    def _take(self, source: Source, held: _Held, fresh: KeySet) -> None:
+        """What a tenant names proves only what is exchanged, each time anew: its keys may come and
+        go as they like, and nobody else's tokens are looked up again for that."""
+        dropped = not source.guarded and any(key not in fresh for key in held.keys)
         held.keys = fresh
         if dropped:
             self.on_dropped()

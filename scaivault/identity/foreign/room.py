@@ -15,7 +15,7 @@ from scaivault.errors import Refusal
 from scaivault.gate.caller import Principal
 from scaivault.gate.gate import Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.identity import groups_store, model, names, subjects
+from scaivault.identity import model, names, subjects
 from scaivault.identity.foreign import claims, jwt, store
 from scaivault.identity.foreign.claims import Meant
 from scaivault.identity.foreign.issuers import Found, Issuers
@@ -24,6 +24,7 @@ from scaivault.identity.foreign.key_sets import KeySets, Unreachable
 from scaivault.identity.foreign.keys import Key
 from scaivault.identity.foreign.provisioning import Provisioning
 from scaivault.identity.model import Subject
+from scaivault.identity.store import groups as groups_store
 from scaivault.ids import digits
 from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
@@ -156,14 +157,16 @@ class Foreign:
         return tenant.partner_id
 
     async def _taken_up(self, asked: _Asked) -> _Known:
-        """Somebody is taken down; look again."""
+        """Somebody is taken down, and whom the issuer means by him; look again."""
         async with self._provisioning.one_by_one:
             known = await self._gate.ask(lambda db: _known(db, asked))
             if known.subject is None:
                 await self._create(asked)
-            elif _is_new(known):
-                who = _admitted(asked, known)
-                await self._provisioning.note_subject(asked.whom, asked.iss, who, asked.partner_id)
+                known = await self._gate.ask(lambda db: _known(db, asked))
+            if not _is_new(known):
+                return known
+            who = _admitted(asked, known)
+            await self._provisioning.note_subject(asked.whom, asked.iss, who, asked.partner_id)
             return await self._gate.ask(lambda db: _known(db, asked))
 
     async def _create(self, asked: _Asked) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from scaivault.clock import DAY
 from scaivault.gate.transaction import Transaction
 from scaivault.storage.file import Connection
 
@@ -26,15 +27,18 @@ def revoke(tx: Transaction, token_id: str, until: int) -> None:
 
 
 def any_over(db: Connection, now: int) -> bool:
-    found = db.execute("SELECT 1 FROM foreign_revoked WHERE expires_at <= :now LIMIT 1", (now,))
-    return found.fetchone() is not None
+    """Whether a token that was revoked is over for a day: a clock that is set back by less does
+    not bring it back."""
+    over = "SELECT 1 FROM foreign_revoked WHERE expires_at <= :day LIMIT 1"
+    return db.execute(over, {"day": now - DAY}).fetchone() is not None
 
 
 def forget_over(db: Connection, now: int, at_most: int) -> int:
+    """Drop up to ``at_most`` of those; how many."""
     return db.execute(
         "DELETE FROM foreign_revoked WHERE id IN (SELECT id FROM foreign_revoked"
-        " WHERE expires_at <= ? LIMIT ?)",
-        (now, at_most),
+        " WHERE expires_at <= :day LIMIT :most)",
+        {"day": now - DAY, "most": at_most},
     ).rowcount
 
 

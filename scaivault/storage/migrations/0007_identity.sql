@@ -43,3 +43,18 @@ ALTER TABLE token ADD COLUMN trust_id TEXT;
 ALTER TABLE token ADD COLUMN mfa_verified_at INTEGER;
 CREATE INDEX token_parent ON token (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX token_trust ON token (trust_id) WHERE trust_id IS NOT NULL;
+
+-- notice_at: the next instant at which a coming end is to be announced (7 days and 1 day before it);
+-- what lies before it was announced, or was past when the token or client secret was made.
+ALTER TABLE token ADD COLUMN notice_at INTEGER;
+ALTER TABLE credential ADD COLUMN notice_at INTEGER;
+UPDATE token SET notice_at = CASE
+    WHEN expires_at - 604800000000 > created_at THEN expires_at - 604800000000
+    WHEN expires_at - 86400000000 > created_at THEN expires_at - 86400000000
+END WHERE kind = 'personal_access_token';
+UPDATE credential SET notice_at = CASE
+    WHEN expires_at - 604800000000 > created_at THEN expires_at - 604800000000
+    WHEN expires_at - 86400000000 > created_at THEN expires_at - 86400000000
+END;
+CREATE INDEX token_notice ON token (notice_at) WHERE notice_at IS NOT NULL AND revoked_at IS NULL;
+CREATE INDEX credential_notice ON credential (notice_at) WHERE notice_at IS NOT NULL;

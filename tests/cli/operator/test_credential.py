@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import click
 import pytest
 
 from scaivault.cli.failure import Failure
-from scaivault.cli.main import scaivault
 from scaivault.cli.operator.credential import Given
+from tests.support.commands import every_command
 
 SECRET_WORDS = ("pass", "share", "key", "token", "secret", "pin", "credential")
 # Values, yet no secrets: counts, ids of owners, a duration, names of files and settings.
@@ -25,18 +24,8 @@ PUBLIC = {
 EXEMPT = {"dev_token", "token"}
 
 
-def commands(command: click.Command, context: click.Context) -> Iterator[click.Command]:
-    yield command
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            assert inner is not None
-            yield from commands(inner, context)
-
-
 def test_no_option_of_any_command_holds_a_secret() -> None:
-    context = click.Context(scaivault)
-    for command in commands(scaivault, context):
+    for _, command in every_command():
         for parameter in command.params:
             name = parameter.name or ""
             suspicious = any(word in name for word in SECRET_WORDS)
@@ -48,7 +37,7 @@ def test_no_option_of_any_command_holds_a_secret() -> None:
 
 
 def test_there_are_commands_to_look_at() -> None:
-    assert len(list(commands(scaivault, click.Context(scaivault)))) > 25
+    assert len(list(every_command())) > 25
 
 
 @pytest.mark.parametrize("pair", list(itertools.combinations(range(4), 2)))

@@ -138,6 +138,19 @@ async def test_a_name_with_a_placeholder_is_one_for_each_tenant(
     assert len(provider.calls) == asked
 
 
+async def test_a_claim_means_what_its_own_issuer_says(opened: Open, provider: Provider) -> None:
+    """What one issuer would never write where it has the tenant, the next one may."""
+    root = provider.url
+    second = {"name": "second", "issuer": root + "/{tenant_id}", "claims": {"tenant": "org"}}
+    house = await opened(second, issuer=root + "/first/{tenant_id}")
+    iss = f"{root}/{provider.tenant}"
+    where = f"/{provider.tenant}/.well-known/openid-configuration"
+    provider.answer(where, {"issuer": iss, "jwks_uri": root + "/keys"})
+    for other in (None, {"id": 7}, ""):
+        token = provider.token(iss=iss, org=provider.tenant, tenant_id=other)
+        assert await code(house, token) == "ok"
+
+
 # -- identity ----------------------------------------------------------------------------------
 
 
@@ -149,11 +162,11 @@ async def test_whom_the_claims_name(house: House, provider: Provider) -> None:
         "user:Case-Counts": {"email": None, "sub": "Case-Counts"},
         "user:no-mail": {"email": "no-mail-address", "sub": "no-mail"},
         "user:unproven": {"email_verified": False, "sub": "unproven"},
-        "user:odd@harbor.example": {
-            "email": "odd@harbor.example", "email_verified": [], "sub": "u-3",
-        },
         "user:proven@harbor.example": {
             "email": "proven@harbor.example", "email_verified": True, "sub": "u-2",
+        },
+        "user:texts@harbor.example": {
+            "email": "texts@harbor.example", "email_verified": "True", "sub": "u-3",
         },
         "sa:ci": {"token_type": "client_credentials", "client_id": "ci", "sub": "service-ci"},
         "sa:deploy": {"client_id": "deploy", "sub": "deploy"},
@@ -179,9 +192,21 @@ async def test_who_cannot_be_named_is_nobody(house: House, provider: Provider) -
         {"email": "mira@harbor.example\u200b"}, {**client, "name": None},
         {**client, "client_id": "Upper"}, {**client, "client_id": "../x"},
         {**client, "client_id": "a b"}, {**client, "client_id": "root@x"},
+        {**client, "client_id": "ci "}, {**client, "client_id": "ci\n"},
+        {**client, "client_id": "ci\u2003"}, {**client, "name": "ci\u00a0"},
+        {"email": None, "sub": "u-17 "},
     ]  # fmt: skip
     answers = await codes(house, {str(one): provider.token(**one) for one in cases})
     assert set(answers.values()) == {"token_invalid"}, answers
+
+
+async def test_an_address_that_is_not_called_proven_is_nobodys(
+    house: House, provider: Provider
+) -> None:
+    words: list[object] = [False, "false", "False", "no", "", 0, 1, [], [True], {}]
+    for number, told in enumerate(words):
+        token = provider.token(sub=f"u-{number}", email_verified=told)
+        assert (await whoami(house, token))["identity_id"] == f"user:u-{number}", told
 
 
 async def test_the_mapping_says_which_claims_count(opened: Open, provider: Provider) -> None:
@@ -210,6 +235,7 @@ async def test_scopes_are_known_words_or_the_default(opened: Open, provider: Pro
     house = await opened(default_scopes=["secrets:list", "no:such"])
     wanted: dict[Any, list[str]] = {
         "secrets:read openid x:y": ["secrets:read"],
+        "secrets:read x\u00a0admin x\tadmin": ["secrets:read"],  # RFC 6749 section 3.3
         "openid profile": ["secrets:list"],
         "SECRETS:READ": ["secrets:list"],
         "": ["secrets:list"],
@@ -246,6 +272,7 @@ async def test_groups_of_the_token_count_only_if_mapped(opened: Open, provider: 
     gone = (await _group(house, "gone"))["id"]
     assert (await house.call("DELETE", f"/v1/identity/groups/{gone}")).status == 204
     claimed = ["inner", "group:elsewhere", "gone", "Upper", "/path", "", 7]
+    claimed += ["above ", "above\n", " above", "group:above\u00a0", "group: above"]
     token = provider.token(groups=claimed)
     assert (await whoami(house, token))["groups"] == []
     house = await _again(house, provider, claims={"groups": "groups"})
@@ -254,6 +281,8 @@ async def test_groups_of_the_token_count_only_if_mapped(opened: Open, provider: 
         "group:elsewhere",
         "group:inner",
     ]
+    others = provider.token(groups=[one for one in claimed if one != "inner"])
+    assert (await whoami(house, others))["groups"] == ["group:elsewhere"]
     assert (await whoami(house, provider.token(groups="inner")))["groups"] == [
         "group:above", "group:inner",
     ]  # fmt: skip

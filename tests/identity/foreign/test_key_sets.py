@@ -247,3 +247,54 @@ async def test_what_nobody_asks_for_is_forgotten(sets: KeySets, provider: Provid
     clock.advance(24 * 60 * MINUTE)
     assert await sets.refresh() == 0
     assert len(provider.calls) == 2
+
+
+async def test_what_tenants_name_pushes_out_no_issuer_of_the_operators(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_sets, "_SOURCES_MOST", 4)
+    sets = KeySets(provider.clock, Guard(Allowance(key_sets._ANYWHERE.networks)), 10 * MINUTE)
+    own, theirs = Source(provider.url), Source(provider.url, provider.url + KEYS, guarded=True)
+    assert await found(sets, own) == "key"
+    assert await found(sets, theirs) == "key"
+    for number in range(8):
+        provider.clock.advance(SECOND)
+        other = theirs._replace(jwks_url=f"{provider.url}/{number}")
+        assert await found(sets, other) == "no key set of this issuer is known"
+    await provider.stop()
+    assert await found(sets, own) == "key"
+    assert await found(sets, theirs) == "no key set of this issuer is known"
+
+
+async def test_keys_that_come_and_go_at_a_tenants_issuer_concern_nobody_else(
+    provider: Provider,
+) -> None:
+    sets = KeySets(provider.clock, Guard(Allowance(key_sets._ANYWHERE.networks)), 10 * MINUTE)
+    dropped: list[int] = []
+    sets.on_dropped = lambda: dropped.append(1)
+    assert await found(sets, Source(provider.url, guarded=True)) == "key"
+    provider.rotate("two", keep=False)
+    assert await sets.refresh() == 0
+    assert await found(sets, Source(provider.url, guarded=True)) == "none"
+    assert dropped == []
+    assert await found(sets, Source(provider.url), "two") == "key"
+    provider.rotate("three", keep=False)
+    await sets.refresh()
+    assert dropped == [1]
+
+
+async def test_the_job_fetches_the_operators_first_and_few_at_a_time(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_sets, "_AT_ONCE", 2)
+    sets = KeySets(provider.clock, Guard(Allowance(key_sets._ANYWHERE.networks)), 10 * MINUTE)
+    for number in range(5):
+        provider.answer(f"/{number}", {"keys": [jwk(provider.key, "one")]})
+        theirs = Source(provider.url, f"{provider.url}/{number}", guarded=True)
+        assert await found(sets, theirs) == "key"
+    assert await found(sets, Source(provider.url, provider.url + KEYS)) == "key"
+    provider.calls.clear()
+    provider.answer("/3", {}, 500)
+    assert await sets.refresh() == 1
+    assert KEYS in provider.calls[:2]
+    assert sorted(provider.calls) == ["/0", "/1", "/2", "/3", "/4", KEYS]

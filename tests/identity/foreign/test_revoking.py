@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scaivault.clock import SECOND
+import pytest
+
+from scaivault.clock import HOUR, SECOND
 from tests.identity.foreign.asking import code
 from tests.support.house import House
 from tests.support.issuing import Provider
@@ -60,3 +62,22 @@ async def test_somebody_new_is_shown_in_the_list(house: House, provider: Provide
     assert shown["last_synced_at"] is not None
     refused = await house.call("PATCH", f"{USERS}/{shown['id']}", {"display_name": "x"})
     assert refused.details == {"reason": "externally_managed"}
+
+
+@pytest.mark.parametrize("again", ["revoked", "suspended"])
+async def test_a_clock_that_goes_back_brings_no_token_back(
+    house: House, provider: Provider, again: str
+) -> None:
+    who = await user(house, "mira@harbor.example")
+    access = f"/v1/identity/user/{MIRA}/revoke-access"
+    token = provider.token(exp=provider.clock.now() // SECOND + 12 * 3600)
+    assert await code(house, token) == "ok"
+    first = (await house.call("POST", access, {})).json["revoked_before"]
+    provider.clock.advance(-HOUR)
+    if again == "revoked":
+        assert (await house.call("POST", access, {})).json["revoked_before"] == first
+    else:
+        for status in ("SUSPENDED", "ACTIVE"):
+            await house.call("PATCH", f"{USERS}/{who}", {"status": status})
+    provider.clock.advance(HOUR)
+    assert await code(house, token) == "token_revoked"

@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import pytest
 
-from scaivault.clock import HOUR, MINUTE, SECOND
+from scaivault.clock import DAY, HOUR, MINUTE, SECOND
 from scaivault.identity.model import SCOPES
 from tests.support.house import House
 from tests.support.issuing import Provider, jwk
@@ -327,7 +327,7 @@ async def test_very_many_key_sets_are_not_asked_for(house: House, provider: Prov
 async def test_very_many_trusts_are_not_looked_at(
     house: House, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scaivault.identity.exchange._MOST", 3)
+    monkeypatch.setattr("scaivault.identity.oauth.exchange._MOST", 3)
     await runner(house)
     await runner(house, "other")
     for number in range(3):
@@ -507,6 +507,8 @@ async def test_which_tokens_count_once(
 async def test_spent_tokens_are_forgotten_when_they_are_over(
     house: House, provider: Provider, trusted: str
 ) -> None:
+    """For a day: until then a clock that is set back does not make them count again."""
+
     async def kept() -> int:
         rows = await house.vault.gate.ask(
             lambda db: db.execute("SELECT count(*) FROM trust_spent").fetchall()
@@ -514,9 +516,14 @@ async def test_spent_tokens_are_forgotten_when_they_are_over(
         return int(rows[0][0])
 
     await house.run_jobs()  # from here on they are due at their time
-    await given(house, build(provider))
+    token = build(provider)
+    await given(house, token)
     house.clock.advance(HOUR)
+    await house.run_jobs()
     assert await kept() == 1
+    house.clock.advance(-HOUR)
+    assert await code(house, token) == "token_invalid"
+    house.clock.advance(DAY + HOUR)
     await house.run_jobs()
     assert await kept() == 0
 

@@ -138,6 +138,11 @@ async def test_what_the_cluster_says_is_held_against_the_token(
             "token_invalid"
         ),
         b'{"status":{"authenticated":false,"audiences":["scaivault"],%s}}' % user: "token_invalid",
+        b'{"status":{"authenticated":true,"audiences":["scaivault"],"error":"x",%s}}' % user: (
+            "token_invalid"
+        ),
+        b'{"status":{"authenticated":true,"user":{"username":"\xff"}}}': "upstream_error",
+        b'{"status":{"authenticated":true,"user":{"username":"\\ud800"}}}': "upstream_error",
         b'{"status":{}}': "token_invalid",
         b'{"status":{"authenticated":"true"}}': "upstream_error",
         b"{}": "upstream_error",
@@ -158,13 +163,13 @@ async def test_a_cluster_that_cannot_be_asked(
 ) -> None:
     await lent(house, provider, cluster)
     token = pod(provider)
-    monkeypatch.setattr("scaivault.identity.token_review.SECONDS", 0.05)
+    monkeypatch.setattr("scaivault.identity.trusts.token_review.SECONDS", 0.05)
     cluster.hangs = True
     slow = await exchange(house, token)
     assert (slow.status, slow.code) == (502, "upstream_error")
     assert slow.details == {"backend": "kubernetes", "reason": "timeout"}
     cluster.stop()
-    monkeypatch.setattr("scaivault.identity.token_review.SECONDS", 5.0)
+    monkeypatch.setattr("scaivault.identity.trusts.token_review.SECONDS", 5.0)
     gone = await exchange(house, token)
     assert gone.details == {"backend": "kubernetes", "reason": "connection"}
     row = (await house.rows(request_id=gone.headers["x-request-id"], action="auth_failed"))[0]

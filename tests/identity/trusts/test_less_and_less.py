@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaivault.gate.rules import reaches
-from scaivault.identity.issued import shrunk
-from scaivault.identity.minting import narrowed
 from scaivault.identity.model import SCOPES
+from scaivault.identity.oauth.issued import shrunk
+from scaivault.identity.tokens.minting import narrowed
 
 WORDS = st.lists(st.sampled_from([*SCOPES, "openid", "Admin"]), max_size=6)
 GLOBS = st.lists(

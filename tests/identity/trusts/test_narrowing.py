@@ -143,6 +143,21 @@ async def test_paths_are_inherited_by_every_generation(house: House, provider: P
     assert told["act"] == {"iss": provider.url, "sub": "repo:harbor/shop:ref:refs/heads/main"}
 
 
+async def test_lists_of_paths_do_not_pile_up(house: House) -> None:
+    """A token that may only read could else fill the disk, and make each request slower."""
+    token = await house.client("app", ["secrets:read"])
+    for number in range(10):
+        token = await narrower(house, token, allowed_paths=[f"a{number}/**"])
+    asked = {"subject_token_type": TYPE + "access_token", "allowed_paths": ["b/**"]}
+    refused = await exchange(house, token, **asked)
+    assert (refused.status, refused.code) == (422, "validation_error")
+    assert list(refused.details["fields"]) == ["allowed_paths"]
+    again = await narrower(house, token, allowed_paths=["a3/**"])  # it is bound to these already
+    again = await narrower(house, again)
+    whole = (await house.get("/v1/auth/whoami", token=again)).json["allowed_paths"]
+    assert sorted(whole) == [f"a{number}/**" for number in range(10)]
+
+
 async def test_a_second_factor_goes_along(house: House) -> None:
     text, token_id = await personal(house)
     at = house.clock.now()

@@ -12,6 +12,7 @@ from tests.support.house import House
 from tests.support.issuing import RSA, Provider, jwk
 from tests.support.tenants import found_partner, found_tenant
 from tests.support.trusting import TRUSTS, build, code, patch, runner, sent, trust
+from tests.tenancy.asking import delete, tenant
 
 
 async def test_what_is_made_is_shown(house: House, provider: Provider) -> None:
@@ -73,6 +74,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"jwks": {"keys": [{**jwk(RSA, "k"), "d": "AQAB"}]}}, "jwks"),
     ({"jwks": {"keys": [{"kty": "oct", "kid": "k", "k": "c2VjcmV0"}]}}, "jwks"),
     ({"jwks": {"keys": [jwk(RSA, str(n)) for n in range(101)]}}, "jwks"),
+    ({"jwks": {"keys": [jwk(RSA, "k")], "x": "x" * 65536}}, "jwks"),
     ({"algorithms": []}, "algorithms"),
     ({"algorithms": ["HS256"]}, "algorithms[0]"),
     ({"algorithms": ["none"]}, "algorithms[0]"),
@@ -145,6 +147,38 @@ async def test_all_of_a_public_issuer_is_never_trusted(
         assert list(answer.details["fields"]) == ["subject"]
     named = await sent(house, provider, issuer=issuer, claims_equal=claims)
     assert named.status == 201
+
+
+@pytest.mark.parametrize(
+    ("issuer", "subjects"),
+    [
+        (
+            "https://token.actions.githubusercontent.com",
+            ("repo:*", "repo:*/*:*", "rep*", "?epo:harbor/*", "*:ref:refs/heads/main",
+             "repo:*/shop:*", "repository_owner:?*"),
+        ),
+        ("https://gitlab.com", ("project_path:*", "project_path:*:ref_type:branch:ref:main")),
+        ("https://sts.amazonaws.com", ("arn:aws:iam::*:role/deploy", "arn:*")),
+    ],
+)  # fmt: skip
+async def test_an_owner_left_open_is_anybody(
+    house: House, provider: Provider, issuer: str, subjects: tuple[str, ...]
+) -> None:
+    """Whoever likes has a repository of that name there, or a role."""
+    await runner(house)
+    for number, subject in enumerate(subjects):
+        fields = {"name": f"t{number}", "issuer": issuer, "subject": subject}
+        refused = await sent(house, provider, **fields)
+        assert refused.status == 422, subject
+        assert list(refused.details["fields"]) == ["subject"]
+        named = await sent(house, provider, **fields, claims_equal={"owner": "harbor"})
+        assert named.status == 201, subject
+        where = named.json["id"]
+        assert (await patch(house, where, claims_equal=None)).status == 422
+        own = await sent(
+            house, provider, **{**fields, "name": f"o{number}", "issuer": provider.url}
+        )
+        assert own.status == 201, subject
 
 
 async def test_anybody_of_an_own_issuer_with_claims(house: House, provider: Provider) -> None:
@@ -281,6 +315,18 @@ async def test_each_tenant_has_its_own(house: House, provider: Provider, trusted
     far = (await found_tenant(house, "far", stranger.id)).id
     partner = await house.client("partner", ["admin"], ["partner_admin"], tenant=far)
     assert (await house.get(f"{TRUSTS}/{trusted}", token=partner)).code == "trust_not_found"
+
+
+async def test_those_of_a_deleted_tenant_stay_as_they_are(house: House, provider: Provider) -> None:
+    second = (await tenant(house, "second"))["id"]
+    await runner(house, tenant_id=second)
+    where = f"{TRUSTS}/{await trust(house, provider, tenant_id=second)}"
+    before = (await house.get(where)).json
+    await delete(house, second)
+    for method, body in (("PATCH", {"is_active": False}), ("DELETE", None)):
+        answer = await house.call(method, where, body)
+        assert (answer.status, answer.code) == (404, "trust_not_found"), method
+    assert (await house.get(where)).json == before
 
 
 async def test_unknown_ones(house: House, provider: Provider) -> None:

@@ -1,0 +1,1 @@
+"""Groups, how they nest, and who belongs to them."""
