@@ -45,7 +45,7 @@ log = logging.getLogger("scaivault.gate")
 
 NO_RULES: Final = Compiled(())
 # What is done to secrets gives nobody a right that outlasts the request.
-_OF_SECRETS: Final = frozenset(("write", "patch", "delete", "restore", "rotate"))
+_OF_SECRETS: Final = frozenset(("write", "delete", "restore", "rotate"))
 
 
 def _nothing() -> None:

@@ -15,7 +15,7 @@ from scaivault.http.request import Request
 from scaivault.http.routes import Route
 from scaivault.wire import strict
 from scaivault.wire.faults import decode
-from scaivault.wire.query import parse_query, query
+from scaivault.wire.query import list_fields, parse_query, query
 
 _JSON: Final = b"application/json"
 _FORM: Final = b"application/x-www-form-urlencoded"
@@ -96,12 +96,12 @@ def _form(raw: bytes, type_: Any) -> Any:
         pairs = parse_qsl(raw.decode("utf-8"), strict_parsing=bool(raw), max_num_fields=64)
     except (ValueError, UnicodeDecodeError):
         raise _bad("the form is malformed", "form") from None
-    known = {field.name: "list[" in str(field.type) for field in msgspec.structs.fields(type_)}
+    known, lists = {field.name for field in msgspec.structs.fields(type_)}, list_fields(type_)
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names):
         raise _bad("a form field stands more than once", "repeated_field")
     fields = {
-        name: value.split() if known[name] else value for name, value in pairs if name in known
+        name: value.split() if name in lists else value for name, value in pairs if name in known
     }
     return decode(msgspec.json.encode(fields), type_)
 

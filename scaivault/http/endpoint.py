@@ -292,7 +292,8 @@ class Endpoint:
         return told(refusal, caller.request_id if caller is not None else "")
 
     def _counted(self, caller: Caller | None, route: Route | None, refusal: Refusal) -> Refusal:
-        """Of a route that takes signed bodies, what fails is counted, and nothing else."""
+        """Of a route that takes signed bodies, what fails is counted, and nothing else; be it our
+        own doing, or strangers could fill the ledger with it."""
         if caller is None or route is None or route.category != FAILED:
             return refusal
         try:

@@ -92,6 +92,15 @@ def _policies(method: str, path: str, verb: str, request: Any, answer: Any, acti
     )  # fmt: skip
 
 
+def _identity(method: str, path: str, verb: str, request: Any, answer: Any, action: str, **more: Any) -> Route:  # fmt: skip
+    settings: dict[str, Any] = {
+        "category": "identity_admin", "scopes": ("identity:admin",), "role": "tenant_admin", **more,
+    }  # fmt: skip
+    if action == "identity_read":
+        settings = {"category": "identity_read", "scopes": ("identity:read",), **more}
+    return Route(method, f"/v1/identity{path}", verb, request, answer, action, **settings)
+
+
 def _system(method: str, path: str, verb: str, request: Any, answer: Any, action: str, **more: Any) -> Route:  # fmt: skip
     settings: dict[str, Any] = {
         "category": "system_admin", "scopes": ("admin",), "role": "super_admin", **more,
@@ -154,57 +163,61 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/oauth/token", "grants.grant", grants.Grant, grants.AccessToken | grants.Exchanged, "auth_failed", "auth_grant", open=True, form=True, oauth=True),
     Route("GET", "/.well-known/jwks.json", "published.key_set", identity.Nothing, identity.KeySet, "auth_read", open=True, public=True),
     Route("GET", "/.well-known/openid-configuration", "published.discovery", identity.Nothing, identity.OpenIdConfiguration, "auth_read", open=True, public=True),
+    # -- partners and tenants
+    _identity("GET", "/partners", "partners.page", tenancy.ListPartners, tenancy.PartnerPage, "identity_read"),
+    _identity("POST", "/partners", "partners.create", tenancy.NewPartner, tenancy.Partner, "identity_create", role="super_admin", status=201),
+    _identity("GET", "/partners/{id}", "partners.get", tenancy.PartnerId, tenancy.Partner, "identity_read"),
+    _identity("PATCH", "/partners/{id}", "partners.change", tenancy.ChangePartner, tenancy.Partner, "identity_update", role="super_admin"),
+    _identity("DELETE", "/partners/{id}", "partners.delete", tenancy.PartnerId, None, "identity_delete", role="super_admin", status=204),
+    _identity("GET", "/tenants", "tenants.page", tenancy.ListTenants, tenancy.TenantPage, "identity_read"),
+    _identity("POST", "/tenants", "tenants.create", tenancy.NewTenant, tenancy.Tenant, "identity_create", role="partner_admin", status=201),
+    _identity("GET", "/tenants/{id}", "tenants.get", tenancy.TenantId, tenancy.Tenant, "identity_read"),
+    _identity("PATCH", "/tenants/{id}", "tenants.change", tenancy.ChangeTenant, tenancy.Tenant, "identity_update", role="partner_admin"),
+    _identity("DELETE", "/tenants/{id}", "tenants.delete", tenancy.DeleteTenant, None, "identity_delete", role="partner_admin", status=204),
+    # -- users
+    _identity("POST", "/users", "users.create", users.NewUser, users.User, "identity_create", status=201),
+    _identity("GET", "/users/{id}", "users.get", users.UserId, users.User, "identity_read"),
+    _identity("PATCH", "/users/{id}", "users.change", users.ChangeUser, users.User, "identity_update"),
+    _identity("DELETE", "/users/{id}", "users.delete", users.UserId, None, "identity_delete", status=204),
+    _identity("DELETE", "/users/{id}/mfa", "mfa.reset", users.UserId, None, "mfa_reset", status=204),
+    _identity("GET", "/tenants/{tenant_id}/users", "users.page", users.ListUsers, users.UserPage, "identity_read"),
     # -- service accounts
-    Route("POST", "/v1/identity/service-accounts", "accounts.create", accounts.NewAccount, accounts.Account, "identity_create", "identity_admin", ("identity:admin",), role="tenant_admin", status=201),
-    Route("GET", "/v1/identity/service-accounts/{id}", "accounts.get", accounts.AccountId, accounts.Account, "identity_read", "identity_read", ("identity:read",)),
-    Route("PATCH", "/v1/identity/service-accounts/{id}", "accounts.change", accounts.ChangeAccount, accounts.Account, "identity_update", "identity_admin", ("identity:admin",), role="tenant_admin"),
-    Route("DELETE", "/v1/identity/service-accounts/{id}", "accounts.delete", accounts.AccountId, None, "identity_delete", "identity_admin", ("identity:admin",), role="tenant_admin", status=204),
-    Route("GET", "/v1/identity/service-accounts/{id}/credentials", "credentials.table", accounts.AccountId, identity.CredentialList, "identity_read", "identity_admin", ("identity:admin",), role="tenant_admin"),
-    Route("POST", "/v1/identity/service-accounts/{id}/credentials", "credentials.create", identity.NewCredential, identity.NewSecret, "credential_create", "identity_admin", ("identity:admin",), role="tenant_admin", status=201),
-    Route("DELETE", "/v1/identity/service-accounts/{id}/credentials/{credential_id}", "credentials.delete", identity.CredentialId, None, "credential_revoke", "identity_admin", ("identity:admin",), role="tenant_admin", status=204),
-    Route("GET", "/v1/identity/service-accounts/{id}/roles", "roles.of_account", accounts.AccountId, users.Roles, "identity_read", "identity_read"),
-    Route("PUT", "/v1/identity/service-accounts/{id}/roles", "roles.set_of_account", users.ChangeRolesOfAccount, users.Roles, "role_change", "identity_admin", ("identity:admin",), role="partner_admin"),
-    Route("GET", "/v1/identity/partners", "partners.page", tenancy.ListPartners, tenancy.PartnerPage, "identity_read", "identity_read", ("identity:read",)),
-    Route("POST", "/v1/identity/partners", "partners.create", tenancy.NewPartner, tenancy.Partner, "identity_create", "identity_admin", ("identity:admin",), "super_admin", status=201),
-    Route("GET", "/v1/identity/partners/{id}", "partners.get", tenancy.PartnerId, tenancy.Partner, "identity_read", "identity_read", ("identity:read",)),
-    Route("PATCH", "/v1/identity/partners/{id}", "partners.change", tenancy.ChangePartner, tenancy.Partner, "identity_update", "identity_admin", ("identity:admin",), "super_admin"),
-    Route("DELETE", "/v1/identity/partners/{id}", "partners.delete", tenancy.PartnerId, None, "identity_delete", "identity_admin", ("identity:admin",), "super_admin", status=204),
-    Route("GET", "/v1/identity/tenants", "tenants.page", tenancy.ListTenants, tenancy.TenantPage, "identity_read", "identity_read", ("identity:read",)),
-    Route("POST", "/v1/identity/tenants", "tenants.create", tenancy.NewTenant, tenancy.Tenant, "identity_create", "identity_admin", ("identity:admin",), "partner_admin", status=201),
-    Route("GET", "/v1/identity/tenants/{id}", "tenants.get", tenancy.TenantId, tenancy.Tenant, "identity_read", "identity_read", ("identity:read",)),
-    Route("PATCH", "/v1/identity/tenants/{id}", "tenants.change", tenancy.ChangeTenant, tenancy.Tenant, "identity_update", "identity_admin", ("identity:admin",), "partner_admin"),
-    Route("DELETE", "/v1/identity/tenants/{id}", "tenants.delete", tenancy.DeleteTenant, None, "identity_delete", "identity_admin", ("identity:admin",), "partner_admin", status=204),
-    Route("GET", "/v1/identity/tenants/{tenant_id}/service-accounts", "accounts.page", accounts.ListAccounts, accounts.AccountPage, "identity_read", "identity_read", ("identity:read",)),
+    _identity("POST", "/service-accounts", "accounts.create", accounts.NewAccount, accounts.Account, "identity_create", status=201),
+    _identity("GET", "/service-accounts/{id}", "accounts.get", accounts.AccountId, accounts.Account, "identity_read"),
+    _identity("PATCH", "/service-accounts/{id}", "accounts.change", accounts.ChangeAccount, accounts.Account, "identity_update"),
+    _identity("DELETE", "/service-accounts/{id}", "accounts.delete", accounts.AccountId, None, "identity_delete", status=204),
+    _identity("GET", "/service-accounts/{id}/credentials", "credentials.table", accounts.AccountId, identity.CredentialList, "identity_read", category="identity_admin", scopes=("identity:admin",), role="tenant_admin"),
+    _identity("POST", "/service-accounts/{id}/credentials", "credentials.create", identity.NewCredential, identity.NewSecret, "credential_create", status=201),
+    _identity("DELETE", "/service-accounts/{id}/credentials/{credential_id}", "credentials.delete", identity.CredentialId, None, "credential_revoke", status=204),
+    _identity("GET", "/tenants/{tenant_id}/service-accounts", "accounts.page", accounts.ListAccounts, accounts.AccountPage, "identity_read"),
+    # -- roles, and who an id stands for
+    _identity("GET", "/service-accounts/{id}/roles", "roles.of_account", accounts.AccountId, users.Roles, "identity_read", scopes=()),
+    _identity("PUT", "/service-accounts/{id}/roles", "roles.set_of_account", users.ChangeRolesOfAccount, users.Roles, "role_change", role="partner_admin"),
+    _identity("GET", "/users/{user_id}/roles", "roles.of_user", users.RolesOfUser, users.Roles, "identity_read", scopes=()),
+    _identity("PUT", "/users/{user_id}/roles", "roles.set_of_user", users.ChangeRolesOfUser, users.Roles, "role_change", role="partner_admin"),
+    _identity("GET", "/resolve/{identity_type}/{identity_id}", "directory.resolve", groups.Resolve, groups.Resolved, "identity_read"),
+    _identity("GET", "/roles", "directory.roles", identity.Nothing, groups.RoleList, "identity_read", scopes=()),
     # -- groups
-    Route("POST", "/v1/identity/users", "users.create", users.NewUser, users.User, "identity_create", "identity_admin", ("identity:admin",), role="tenant_admin", status=201),
-    Route("GET", "/v1/identity/users/{id}", "users.get", users.UserId, users.User, "identity_read", "identity_read", ("identity:read",)),
-    Route("PATCH", "/v1/identity/users/{id}", "users.change", users.ChangeUser, users.User, "identity_update", "identity_admin", ("identity:admin",), role="tenant_admin"),
-    Route("DELETE", "/v1/identity/users/{id}", "users.delete", users.UserId, None, "identity_delete", "identity_admin", ("identity:admin",), role="tenant_admin", status=204),
-    Route("GET", "/v1/identity/users/{user_id}/roles", "roles.of_user", users.RolesOfUser, users.Roles, "identity_read", "identity_read"),
-    Route("PUT", "/v1/identity/users/{user_id}/roles", "roles.set_of_user", users.ChangeRolesOfUser, users.Roles, "role_change", "identity_admin", ("identity:admin",), role="partner_admin"),
-    Route("DELETE", "/v1/identity/users/{id}/mfa", "mfa.reset", users.UserId, None, "mfa_reset", "identity_admin", ("identity:admin",), role="tenant_admin", status=204),
-    Route("GET", "/v1/identity/tenants/{tenant_id}/users", "users.page", users.ListUsers, users.UserPage, "identity_read", "identity_read", ("identity:read",)),
-    Route("POST", "/v1/identity/{type}/{id}/revoke-access", "revoking.revoke_access", users.RevokeAccess, users.AccessRevoked, "access_revoke", "identity_admin", ("identity:admin",), role="tenant_admin"),
-    Route("POST", "/v1/identity/groups", "groups.create", groups.NewGroup, groups.Group, "identity_create", "identity_admin", ("identity:admin",), role="tenant_admin", status=201),
-    Route("GET", "/v1/identity/groups/{id}", "groups.get", groups.GroupId, groups.Group, "identity_read", "identity_read", ("identity:read",)),
-    Route("PATCH", "/v1/identity/groups/{id}", "groups.change", groups.ChangeGroup, groups.Group, "identity_update", "identity_admin", ("identity:admin",), role="tenant_admin"),
-    Route("DELETE", "/v1/identity/groups/{id}", "groups.delete", groups.GroupId, None, "identity_delete", "identity_admin", ("identity:admin",), role="tenant_admin", status=204),
-    Route("GET", "/v1/identity/groups/{id}/members", "members.page", groups.ListMembers, groups.MemberPage, "identity_read", "identity_read", ("identity:read",)),
-    Route("POST", "/v1/identity/groups/{id}/members", "members.add", groups.NewMember, groups.Member, "identity_update", "identity_admin", ("identity:admin",), role="tenant_admin", status=201),
-    Route("DELETE", "/v1/identity/groups/{id}/members/{identity_id}", "members.remove", groups.MemberId, None, "identity_update", "identity_admin", ("identity:admin",), role="tenant_admin", status=204),
-    Route("GET", "/v1/identity/tenants/{tenant_id}/groups", "groups.page", groups.ListGroups, groups.GroupPage, "identity_read", "identity_read", ("identity:read",)),
-    Route("GET", "/v1/identity/resolve/{identity_type}/{identity_id}", "directory.resolve", groups.Resolve, groups.Resolved, "identity_read", "identity_read", ("identity:read",)),
-    Route("GET", "/v1/identity/roles", "directory.roles", identity.Nothing, groups.RoleList, "identity_read", "identity_read"),
+    _identity("POST", "/groups", "groups.create", groups.NewGroup, groups.Group, "identity_create", status=201),
+    _identity("GET", "/groups/{id}", "groups.get", groups.GroupId, groups.Group, "identity_read"),
+    _identity("PATCH", "/groups/{id}", "groups.change", groups.ChangeGroup, groups.Group, "identity_update"),
+    _identity("DELETE", "/groups/{id}", "groups.delete", groups.GroupId, None, "identity_delete", status=204),
+    _identity("GET", "/groups/{id}/members", "members.page", groups.ListMembers, groups.MemberPage, "identity_read"),
+    _identity("POST", "/groups/{id}/members", "members.add", groups.NewMember, groups.Member, "identity_update", status=201),
+    _identity("DELETE", "/groups/{id}/members/{identity_id}", "members.remove", groups.MemberId, None, "identity_update", status=204),
+    _identity("GET", "/tenants/{tenant_id}/groups", "groups.page", groups.ListGroups, groups.GroupPage, "identity_read"),
+    # -- an end to all access
+    _identity("POST", "/{type}/{id}/revoke-access", "revoking.revoke_access", users.RevokeAccess, users.AccessRevoked, "access_revoke"),
     # -- trusts
-    Route("GET", "/v1/identity/trusts", "trusts.page", trusts.ListTrusts, trusts.TrustPage, "identity_read", "identity_admin", ("identity:admin",), role="tenant_admin"),
-    Route("POST", "/v1/identity/trusts", "trusts.create", trusts.NewTrust, trusts.Trust, "trust_create", "identity_admin", ("identity:admin",), role="tenant_admin", status=201),
-    Route("GET", "/v1/identity/trusts/{id}", "trusts.get", trusts.TrustId, trusts.Trust, "identity_read", "identity_admin", ("identity:admin",), role="tenant_admin"),
-    Route("PATCH", "/v1/identity/trusts/{id}", "trusts.change", trusts.ChangeTrust, trusts.Trust, "trust_update", "identity_admin", ("identity:admin",), role="tenant_admin"),
-    Route("DELETE", "/v1/identity/trusts/{id}", "trusts.delete", trusts.TrustId, None, "trust_delete", "identity_admin", ("identity:admin",), role="tenant_admin", status=204),
+    _identity("GET", "/trusts", "trusts.page", trusts.ListTrusts, trusts.TrustPage, "identity_read", category="identity_admin", scopes=("identity:admin",), role="tenant_admin"),
+    _identity("POST", "/trusts", "trusts.create", trusts.NewTrust, trusts.Trust, "trust_create", status=201),
+    _identity("GET", "/trusts/{id}", "trusts.get", trusts.TrustId, trusts.Trust, "identity_read", category="identity_admin", scopes=("identity:admin",), role="tenant_admin"),
+    _identity("PATCH", "/trusts/{id}", "trusts.change", trusts.ChangeTrust, trusts.Trust, "trust_update"),
+    _identity("DELETE", "/trusts/{id}", "trusts.delete", trusts.TrustId, None, "trust_delete", status=204),
     # -- what outside directories tell
     Route("POST", "/v1/identity/webhooks/scaikey", "receiver.receive", sync.ScaiKeyCall, sync.Received, "identity_webhook", "auth_failed", open=True, most=256 * 1024),
-    Route("POST", "/v1/identity/sync", "sync.start", sync.StartSync, sync.SyncStarted, "identity_sync", "identity_sync", ("identity:admin",), status=202),
-    Route("GET", "/v1/identity/sync/history", "sync.history", sync.ListSyncs, sync.SyncPage, "identity_read", "identity_read", ("identity:read",)),
+    _identity("POST", "/sync", "sync.start", sync.StartSync, sync.SyncStarted, "identity_sync", category="identity_sync", role=None, status=202),
+    _identity("GET", "/sync/history", "sync.history", sync.ListSyncs, sync.SyncPage, "identity_read"),
     # -- audit
     Route("GET", "/v1/audit/logs", "trails.logs", audit_logs.ListLogs, audit_logs.LogPage, "audit_read", "audit_query", ("audit:read",), tenant=True),
     Route("GET", "/v1/audit/secrets/{path*}", "trails.secret", audit_logs.SecretTrail, audit_logs.SecretTrailPage, "audit_read", "audit_query", ("audit:read",), tenant=True),

@@ -121,6 +121,12 @@ def _readers(type_: type[Struct]) -> dict[str, _Reader]:
     return {field.encode_name: _Reader(field) for field in msgspec.structs.fields(type_)}
 
 
+@cache
+def list_fields(type_: type[Struct]) -> frozenset[str]:
+    """The names of the fields that take several values."""
+    return frozenset(name for name, reader in _readers(type_).items() if reader.item is not None)
+
+
 def _single(info: inspect.Type) -> inspect.Type:
     """Without ``None``: a query has no null."""
     if isinstance(info, inspect.Metadata):

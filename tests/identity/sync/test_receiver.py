@@ -150,6 +150,16 @@ async def test_a_body_of_any_type_and_of_256_kib(scaikey: ScaiKey) -> None:
         assert answer.status == status
 
 
+async def test_a_receiver_that_is_not_set_up_counts_too(tmp_path: Path) -> None:
+    """Each refusal has a row, so that no stranger may have as many as he likes."""
+    house = await House.opened(tmp_path / "vault", rate_limits__auth_failed=3)
+    found = [(await post(house, b"{}", "t=1,v1=00")).status for _ in range(6)]
+    assert found == [503] * 3 + [429] * 3
+    codes = [row["extra_data"]["error_code"] for row in await house.rows(success=False)]
+    assert codes == ["service_unavailable"] * 3 + ["rate_limited"]
+    await house.close()
+
+
 # -- the secret --------------------------------------------------------------------------------
 
 
