@@ -142,7 +142,8 @@ class Authentication:
         )
         principal = self.principal(held)
         if held is not None and held.token.parent_id is not None:
-            return Known(principal, principal.expires_at)  # never after the token that it was made from
+            # Never after the token that it was made from.
+            return Known(principal, principal.expires_at)
         return Known(principal, claims.expires_at + SKEW)
 
     def principal(self, held: _Held | None) -> Principal:

@@ -35,8 +35,9 @@ async def narrowed(house: House, target: str, *globs: str) -> Answer:
     known = vault.authentication._known
     await house.get("/v1/auth/whoami")
     kept = dict(known)
-    for name, (principal, ends) in kept.items():
-        known[name] = (replace(principal, allowed_paths=(globs,)), ends)
+    for name, each in kept.items():
+        principal = replace(each.principal, allowed_paths=(globs,))
+        known[name] = each._replace(principal=principal)
     answer = await house.get(target)
     known.update(kept)
     return answer
