@@ -20,7 +20,7 @@ function done(summary, latency, requests)
   local errors = summary.errors
   local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
   io.write(string.format(
-    '{"requests":%d,"seconds":%.6f,"p50_us":%.0f,"p99_us":%.0f,"failed":%d}\n',
+    '{"requests":%d,"seconds":%.6f,"p50_us":%.0f,"p99_us":%.0f,"max_us":%.0f,"failed":%d}\n',
     summary.requests, summary.duration / 1e6,
-    latency:percentile(50), latency:percentile(99), failed))
+    latency:percentile(50), latency:percentile(99), latency.max, failed))
 end

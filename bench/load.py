@@ -29,6 +29,7 @@ class Load:
     seconds: float
     p50_us: float
     p99_us: float
+    max_us: float
     failed: int
 
     @property
@@ -90,6 +91,6 @@ def _python(url: str, requests: "generator.Source", connections: int) -> Load:
     ran = generator.run(url, requests, connections)
     times = sorted(ran.latencies)
     if not times:
-        return Load(0, ran.seconds, 0, 0, max(ran.failed, 1))
+        return Load(0, ran.seconds, 0, 0, 0, max(ran.failed, 1))
     p50, p99 = (times[int(len(times) * share)] * 1e6 for share in (0.50, 0.99))
-    return Load(len(times), ran.seconds, p50, p99, ran.failed)
+    return Load(len(times), ran.seconds, p50, p99, times[-1] * 1e6, ran.failed)
