@@ -263,7 +263,7 @@ class Vault:
             self.tenancy.places,
             self.archive.shipped,
             lambda: self.closing,
-            self.audit_index.still,
+            self.audit_index,
         )
 
     # -- of all rooms --------------------------------------------------------------------------

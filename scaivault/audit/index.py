@@ -1,10 +1,11 @@
 """The index of the ledger, which lags behind it.
 
 Rows are appended without an index: a random write for each of several terms would cost more than
-the row. Full segments are indexed later, all their terms at once, beside the requests: a reader
-takes the terms out of the rows, the writer takes them over in portions, and the last portion of a
-segment moves the reach of the index. What is cut off before that is written again, alike. Rows
-behind the reach, at most a segment where the index keeps up, are looked through by every query.
+the row. Full segments are indexed later, all their terms at once, beside the requests: their terms
+are noted as rows are committed (``follow``), or else a reader takes them out of the rows, the
+writer takes them over in portions, and the last portion of a segment moves the reach of the index.
+What is cut off before that is written again, alike. Rows behind the reach, at most a segment where
+the index keeps up, are looked through by every query.
 
 Why segments and not an entry for each row: 1,000,000 rows about 20,000 paths by 40 identities make
 97,000 entries, 14 bytes a row beside 590 of the ledger itself; the writer spends about a fifth on
@@ -18,9 +19,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from scaivault.audit import rows
+from scaivault.audit.segment import Entry, Segment, Term
 from scaivault.audit.terms import SEGMENT, pack, places, segment_of, terms, unpack
 from scaivault.clock import SystemClock
 from scaivault.gate.gate import Gate
@@ -37,8 +38,7 @@ PORTION: Final = 2_000_000
 
 _monotonic: Final = SystemClock().monotonic
 
-_Term = tuple[str, str, str]
-_Entry = tuple[str, str, str, int, int, bytes]
+_NOTED: Final = 4  # segments that may wait for the writer: some 100 KiB each
 
 TOGETHER: Final = 4  # about 0.5 ms where each stands on a page of its own
 _INTO: Final = "INSERT INTO audit_term (owner_id, kind, value, segment, count, places) VALUES "
@@ -66,6 +66,30 @@ class Index:
         self._gate: Final = gate
         self._ledger: Final = ledger
         self.still: Final = asyncio.Lock()
+        self._coming: Segment | None = None
+        self._noted: Final[dict[int, Segment]] = {}  # by number: full, and not written yet
+        ledger.follow = self.follow
+
+    def follow(self, entry: Record) -> None:
+        """A row was committed. To read it again from the file, page by page, took ten times as
+        long, from the same interpreter that answers requests."""
+        coming = self._coming
+        place = (entry.seq - 1) % SEGMENT
+        if coming is None or place != coming.count or segment_of(entry.seq) != coming.number:
+            if place:
+                self._coming = None  # some are missing: it will be read
+                return
+            coming = self._coming = Segment(segment_of(entry.seq))
+        coming.add(place, entry)
+        if coming.count == SEGMENT:
+            self._coming = None
+            if len(self._noted) < _NOTED:
+                self._noted[coming.number] = coming
+
+    def forget(self) -> None:
+        """Content was taken out of rows: what was noted of them goes too."""
+        self._coming = None
+        self._noted.clear()
 
     async def advance(self) -> bool:
         """Index one segment; False when none is full."""
@@ -73,15 +97,22 @@ class Index:
             reach = await self._gate.ask(reached)
             if self._ledger.committed_seq < reach + SEGMENT:
                 return False
-            made = _Segment(reach // SEGMENT)
-            for first in range(reach + 1, reach + SEGMENT, _READ):
-                await self._gate.ask(partial(made.read, first=first, count=_READ))
+            made = self._noted.pop(reach // SEGMENT, None)
+            if made is None:
+                made = await self._read(reach)
             # In a reader's thread, as it takes some 20 ms.
             await self._write(await self._gate.ask(lambda _: made.entries()))
             await self._gate.database.submit(_End(made))
             return True
 
-    async def _write(self, entries: list[_Entry]) -> None:
+    async def _read(self, reach: int) -> Segment:
+        """The segment behind the reach, out of the file."""
+        made = Segment(reach // SEGMENT)
+        for first in range(reach + 1, reach + SEGMENT, _READ):
+            await self._gate.ask(partial(made.read, first=first, count=_READ))
+        return made
+
+    async def _write(self, entries: list[Entry]) -> None:
         done = 0
         while done < len(entries):
             done += await self._gate.database.submit(Portion(self._gate.database, entries, done))
@@ -96,7 +127,7 @@ def reached(db: Connection) -> int:
 def drop(db: Connection, bodies: Iterable[bytes]) -> None:
     """Take rows (as they are stored) out of the index, because their content goes. Times and
     request ids of their segment stay as wide as they were, which only makes searches look more."""
-    gone: dict[tuple[_Term, int], int] = {}
+    gone: dict[tuple[Term, int], int] = {}
     for body in bodies:
         try:
             entry = read_record(body)
@@ -104,7 +135,7 @@ def drop(db: Connection, bodies: Iterable[bytes]) -> None:
             continue  # it could not be indexed either
         place = (entry.seq - 1) % SEGMENT
         for term in terms(entry):
-            key: tuple[_Term, int] = (term, segment_of(entry.seq))
+            key: tuple[Term, int] = (term, segment_of(entry.seq))
             gone[key] = gone.get(key, 0) | 1 << place
     for key, bits in sorted(gone.items()):
         _take_out(db, (*key[0], key[1]), bits)
@@ -124,7 +155,7 @@ def _take_out(db: Connection, key: tuple[str, str, str, int], bits: int) -> None
         db.execute(f"DELETE FROM audit_term WHERE {_KEY}", key)  # noqa: S608 - a constant
 
 
-def write(db: Connection, entries: Sequence[_Entry]) -> None:
+def write(db: Connection, entries: Sequence[Entry]) -> None:
     """Up to ``TOGETHER`` entries of one segment, again if they are there."""
     if len(entries) == TOGETHER:
         db.execute(_MANY, [field for one in entries for field in one])
@@ -132,50 +163,12 @@ def write(db: Connection, entries: Sequence[_Entry]) -> None:
         db.executemany(_ONE, entries)
 
 
-class _Segment:
-    """What the index will hold of one segment."""
-
-    def __init__(self, number: int) -> None:
-        self.number: Final = number
-        self.first: Final = number * SEGMENT + 1
-        self._places: Final[dict[_Term, list[int]]] = {}
-        self._times: Final[list[str]] = []
-        self._requests: Final[list[str]] = []
-
-    def read(self, db: Connection, first: int, count: int) -> None:
-        """Take up ``count`` rows; portions come in order."""
-        for row in rows.between(db, first, first + count - 1):
-            self._add(row.seq - self.first, row.entry)
-        for known in (self._times, self._requests):
-            if known:
-                known[:] = [min(known), max(known)]
-
-    def _add(self, place: int, entry: Record) -> None:
-        self._times.append(entry.timestamp)
-        self._requests.append(entry.request_id)
-        for term in terms(entry):
-            self._places.setdefault(term, []).append(place)
-
-    def entries(self) -> list[_Entry]:
-        """In the order of the table: neighbours are on one page."""
-        return [
-            (*term, self.number, len(found), pack(found))
-            for term, found in sorted(self._places.items())
-        ]
-
-    def frame(self) -> tuple[Any, ...]:
-        """Least and greatest time and request id; both empty where every row is pruned. How many
-        terms there are."""
-        times, requests = self._times or ("", ""), self._requests or ("", "")
-        return (self.number, *times, *requests, len(self._places))
-
-
 class Portion(Unit):
     """Terms of a segment that does not count yet, from ``first`` on; results in how many."""
 
     __slots__ = ("_database", "_done", "_entries", "_first")
 
-    def __init__(self, database: Database, entries: list[_Entry], first: int) -> None:
+    def __init__(self, database: Database, entries: list[Entry], first: int) -> None:
         super().__init__()
         self._database = database
         self._entries = entries
@@ -198,7 +191,7 @@ class _End(Unit):
 
     __slots__ = ("_made",)
 
-    def __init__(self, made: _Segment) -> None:
+    def __init__(self, made: Segment) -> None:
         super().__init__()
         self._made = made
 

@@ -8,7 +8,6 @@ are held against.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -67,8 +66,7 @@ class Group(NamedTuple):
 
 class Prune:
     """One per open vault. ``default``: seconds; ``shipped``: the last row in the archive, None
-    where there is none; ``closing``: whether to stop; ``still``: keeps the index from reading rows
-    that are on their way out."""
+    where there is none; ``closing``: whether to stop."""
 
     def __init__(
         self,
@@ -77,14 +75,14 @@ class Prune:
         places: Callable[[str], tuple[str | None, str | None]],
         shipped: Callable[[Connection], int | None],
         closing: Callable[[], bool],
-        still: asyncio.Lock,
+        terms: index.Index,
     ) -> None:
         self._gate: Final = gate
         self._default: Final = default
         self._places: Final = places
         self._shipped: Final = shipped
         self._closing: Final = closing
-        self._still: Final = still
+        self._index: Final = terms
         self._reached: Final[dict[str, int]] = {}  # also where nothing was pruned on the way
 
     async def run(self, caller: Caller) -> int:
@@ -144,6 +142,7 @@ class Prune:
             found = tx.rows(_THESE, {"seqs": msgspec.json.encode(seqs).decode()})
             digests = [(seq, digest.row_digest(body)) for seq, body in found]
             index.drop(tx.connection, (body for _, body in found))
+            tx.then(self._index.forget)
             tx.note(
                 tenant_id=tenant,
                 cutoff=group.cutoff,
@@ -155,7 +154,7 @@ class Prune:
             tx.numbered(lambda connection, number: _replace(connection, digests, number))
             return len(seqs)
 
-        async with self._still:
+        async with self._index.still:
             return await self._gate.change(caller, Act(ACTION), prune)
 
 

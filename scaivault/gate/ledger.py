@@ -11,7 +11,7 @@ digest is taken of, so what is stored is what was hashed). Formats and vectors: 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -89,6 +89,10 @@ class LedgerUnit(Unit):
         self.started = started
         self.records = records
 
+    @property
+    def rows(self) -> int:
+        return len(self.records)
+
     def placed(self, connection: Connection, seq: int) -> None:
         """The first row's number is ``seq``; still inside the transaction."""
 
@@ -98,6 +102,10 @@ class LedgerUnit(Unit):
         first.success = False
         first.extra_data["error_code"] = code
         del self.records[1:]
+
+
+def _nobody(_entry: Record) -> None:
+    """Follows no row."""
 
 
 class Ledger:
@@ -112,7 +120,8 @@ class Ledger:
         self._seq, self._signed = 0, 0
         self._refused, self._first = 0, 0  # for metrics: rows of refusals, and where we began
         self._before = (0, self._hash, 0, 0)
-        # The loop's side: what is on disk.
+        # The loop's side: what is on disk, and who is told of each row that is.
+        self.follow: Callable[[Record], object] = _nobody
         self.committed_seq = 0
         self.last_checkpoint_at: str | None = None
 
@@ -166,10 +175,12 @@ class Ledger:
     # -- Closer, on the loop -------------------------------------------------------------------
 
     def group_committed(self, units: Sequence[Unit]) -> None:
-        for unit in reversed(units):
-            if isinstance(unit, LedgerUnit) and unit.records:
-                self.committed_seq = unit.records[-1].seq
-                return
+        follow = self.follow
+        for unit in units:
+            if isinstance(unit, LedgerUnit):
+                for entry in unit.records:
+                    follow(entry)
+                    self.committed_seq = entry.seq
 
     def rows_by_result(self) -> dict[str, int]:
         """How many rows were added since ``load``, for metrics."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scaivault.audit import index, looking, tally
 from scaivault.audit.terms import SEGMENT, pack, places, terms, unpack
-from scaivault.clock import DAY
+from scaivault.clock import DAY, HOUR
 from scaivault.gate.ledger import read_record
 from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
@@ -383,3 +383,60 @@ def test_places_come_back(chosen: set[int]) -> None:
 def test_places_come_back_in_both_forms(count: int) -> None:
     assert len(pack(list(range(count)))) <= SEGMENT // 8
     assert places(unpack(pack(list(range(count))))) == list(range(count))
+
+
+async def test_noted_rows_are_indexed_like_rows_that_are_read(house: House) -> None:
+    """A house that was opened anew has noted nothing, so it reads."""
+    await ledger.fill(house, [house.made["tenant_id"]], 3 * SEGMENT)
+    asked = house.vault.database.read
+    read = 0
+
+    def counted(question: Any) -> Any:
+        nonlocal read
+        read += 1
+        return asked(question)
+
+    house.vault.database.read = counted  # type: ignore[method-assign]  # restored by the restart
+    assert await ledger.indexed(house) == 3
+    assert read < 4 * SEGMENT // index._READ  # the first one's beginning was before this process
+    noted = await _tables(house)
+    await house.vault.database.alone(_forgotten)
+    await house.restart()
+    await house.unseal()
+    assert await ledger.indexed(house) >= 3
+    again = await _tables(house)
+    assert [rows[: len(before)] for rows, before in zip(again, noted, strict=True)] == noted
+
+
+async def test_nothing_that_was_pruned_is_indexed(house: House) -> None:
+    """Rows can be over their retention before their segment is full."""
+    await house.put("plans/merger", {"n": 1})
+    await house.call("PUT", "/v1/audit/retention", {"retention": "30d"})
+    for _ in range(40):
+        house.clock.advance(DAY + HOUR)
+        await house.run_jobs()
+    assert not await house.vault.gate.ask(_holds("plans/merger", "ledger", "record"))
+    await ledger.fill(house, [house.made["tenant_id"]], SEGMENT)
+    assert await ledger.indexed(house) == 1
+    assert not await house.vault.gate.ask(_holds("plans/merger", "audit_term", "value"))
+
+
+def _holds(text: str, table: str, column: str) -> Any:
+    sql = f"SELECT count(*) FROM {table} WHERE instr({column}, ?)"
+    return lambda db: db.execute(sql, (text,)).fetchone()[0]
+
+
+async def _tables(house: House) -> list[list[Any]]:
+    wanted = (
+        "SELECT * FROM audit_segment ORDER BY number",
+        "SELECT * FROM audit_term ORDER BY segment, owner_id, kind, value",
+    )
+    return await house.vault.gate.ask(lambda db: [db.execute(sql).fetchall() for sql in wanted])
+
+
+def _forgotten(db: Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("DELETE FROM audit_term")
+    db.execute("DELETE FROM audit_segment")
+    db.execute("DELETE FROM projection WHERE name = ?", (index.NAME,))
+    db.execute("COMMIT")

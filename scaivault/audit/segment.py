@@ -1,0 +1,68 @@
+"""What the index will hold of one segment, gathered row by row."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scaivault.audit import rows
+from scaivault.audit.terms import SEGMENT, pack, terms
+from scaivault.gate.ledger import Record
+from scaivault.storage.file import Connection
+
+Term = tuple[str, str, str]  # owner, kind, value
+Entry = tuple[str, str, str, int, int, bytes]  # a term, its segment, how many places, the places
+
+
+class Segment:
+    """``count``: rows taken up, pruned ones left out.
+
+    Most rows of a segment differ in nothing but path, time and ids. What such rows have in common
+    is looked up in one go: a fifth of what it takes to make the terms of each."""
+
+    def __init__(self, number: int) -> None:
+        self.number: Final = number
+        self.first: Final = number * SEGMENT + 1
+        self.count = 0
+        self._places: Final[dict[Term, list[int]]] = {}
+        self._alike: Final[dict[tuple[Any, ...], list[list[int]]]] = {}
+        self._times = ("", "")
+        self._requests = ("", "")
+
+    def read(self, db: Connection, first: int, count: int) -> None:
+        """Take up ``count`` rows of the file; portions come in order."""
+        for row in rows.between(db, first, first + count - 1):
+            self.add(row.seq - self.first, row.entry)
+
+    def add(self, place: int, entry: Record) -> None:
+        """Take up a row; places rise."""
+        self.count += 1
+        time, request = entry.timestamp, entry.request_id
+        least, most = self._times
+        if not least or time < least or time > most:
+            self._times = (min(least or time, time), max(most, time))
+        least, most = self._requests
+        if not least or request < least or request > most:
+            self._requests = (min(least or request, request), max(most, request))
+        alike = (
+            entry.secret_path, entry.action, entry.identity_id, entry.source_ip, entry.success,
+            entry.tenant_id, entry.partner_id, entry.actor_tenant_id, entry.identity_type,
+            entry.extra_data.get("error_code"),
+        )  # fmt: skip
+        found = self._alike.get(alike)
+        if found is None:
+            known = self._places
+            found = self._alike[alike] = [known.setdefault(term, []) for term in terms(entry)]
+        for places in found:
+            places.append(place)
+
+    def entries(self) -> list[Entry]:
+        """In the order of the table: neighbours are on one page."""
+        return [
+            (*term, self.number, len(found), pack(found))
+            for term, found in sorted(self._places.items())
+        ]
+
+    def frame(self) -> tuple[Any, ...]:
+        """Least and greatest time and request id; both empty where every row is pruned. How many
+        terms there are."""
+        return (self.number, *self._times, *self._requests, len(self._places))
