@@ -27,6 +27,7 @@ from scaivault.gate.rules import (
     Context,
     Decision,
     decide,
+    deciding,
     outside_token,
     reaches,
     refusal,
@@ -97,9 +98,10 @@ class Gate:
         """Where the decision is yes; for lists, which ask ``allows`` about each path that they
         tell. For this request only, and in any thread."""
         case = self._case(caller)
+        decision = deciding(**case, permission=permission)
 
         def allowed(path: str) -> bool:
-            return decide(**case, permission=permission, path=path).allowed
+            return decision(path).allowed
 
         demands = [frozenset(narrowed) for narrowed in case["allowed_paths"]]
         if not caller.by_role:
@@ -168,8 +170,7 @@ class Gate:
         Refusals stand in ``Act.refused``: those of the decision before ``look`` runs, others are
         its own to set. With ``fail_fast`` the first act that is refused ends the request, and has
         the only row."""
-        for act in acts:
-            self._weigh(caller, act)
+        self._weigh(caller, acts)
         try:
             seen = await look()
         except Exception as error:  # noqa: BLE001 - told there
@@ -183,12 +184,20 @@ class Gate:
         await self._submit(self._unit(caller, acts, rows))
         return seen
 
-    def _weigh(self, caller: Caller, act: Act) -> None:
-        """The decision, as a mark."""
-        if act.refused is None and act.permission is not None and act.path is not None:
-            decision = self.decide(caller, act.permission, act.path)
-            if not decision.allowed:
-                act.refused = refusal(decision, act.permission, act.path)
+    def _weigh(self, caller: Caller, acts: list[Act]) -> None:
+        """The decisions, as marks."""
+        case = self._case(caller)
+        decisions = {
+            permission: deciding(**case, permission=permission)
+            for permission in {act.permission for act in acts}
+            if permission is not None
+        }
+        for act in acts:
+            permission, path = act.permission, act.path
+            if permission is not None and path is not None and act.refused is None:
+                decision = decisions[permission](path)
+                if not decision.allowed:
+                    act.refused = refusal(decision, permission, path)
 
     async def _unseen(self, caller: Caller, act: Act, error: Exception) -> NoReturn:
         """What to tell instead of what was seen; a refusal is ledgered."""

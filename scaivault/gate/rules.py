@@ -16,7 +16,7 @@ add rights. In order:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 from scaivault.errors import Refusal
 from scaivault.gate import globs
 from scaivault.gate.conditions import NONE, Conditions, Context, parse_conditions
-from scaivault.gate.trie import Trie
+from scaivault.gate.trie import Folder, Trie
 
 __all__ = [
     "BY_POLICY",
@@ -35,6 +35,7 @@ __all__ = [
     "Decision",
     "Rule",
     "decide",
+    "deciding",
     "outside_token",
     "parse_conditions",
     "reaches",
@@ -43,6 +44,7 @@ __all__ = [
 
 PERMISSIONS: Final = ("read", "write", "delete", "list", "rotate", "admin")
 
+_FOLDERS: Final = 1024  # that the decisions of one request remember
 _KNOWN: Final = frozenset(PERMISSIONS)
 _CODES: Final = {
     "ip_ranges": "ip_not_allowed",
@@ -129,7 +131,32 @@ class Compiled:
 
     def decide(self, permission: str, path: str, context: Context) -> Decision:
         """Steps 3 to 6."""
-        matched = self._trie.matching(path)
+        return self._told(self._trie.matching(path), permission, context)
+
+    def deciding(self, permission: str, context: Context) -> Callable[[str], Decision]:
+        """``decide`` for the paths of one request, which have folders in common: the walk to each
+        is made once, and a folder whose paths no pattern tells apart is decided once."""
+        folders: dict[str, Folder[_Grants]] = {}
+        settled: dict[str, Decision] = {}
+
+        def decision(path: str) -> Decision:
+            name, _, segment = path.rpartition("/")
+            told = settled.get(name)
+            if told is None:
+                folder = folders.get(name)
+                if folder is None:
+                    if len(folders) >= _FOLDERS:
+                        folders.clear()
+                        settled.clear()
+                    folder = folders[name] = self._trie.folder(name)
+                told = self._told(folder.fitting(segment), permission, context)
+                if folder.alike:
+                    settled[name] = told
+            return told
+
+        return decision
+
+    def _told(self, matched: list[_Grants], permission: str, context: Context) -> Decision:
         if not matched:
             return _NO_PATH if self.rules else _NO_POLICY
         fitting = [ranked for grants in matched for ranked in grants.get(permission, {}).values()]
@@ -185,6 +212,25 @@ def decide(
     if covered_by_role:
         return _BY_ROLE
     return rules.decide(permission, path, context)
+
+
+def deciding(
+    *,
+    allowed_paths: Sequence[Sequence[str]],
+    covered_by_role: bool,
+    rules: Compiled,
+    permission: str,
+    context: Context,
+) -> Callable[[str], Decision]:
+    """``decide`` for many paths of one request."""
+    decision = _by_role if covered_by_role else rules.deciding(permission, context)
+    if not allowed_paths:
+        return decision
+    return lambda path: decision(path) if reaches(allowed_paths, path) else _OUTSIDE_TOKEN
+
+
+def _by_role(_: str) -> Decision:
+    return _BY_ROLE
 
 
 def reaches(allowed_paths: Sequence[Sequence[str]], path: str) -> bool:

@@ -66,6 +66,11 @@ class Node(Generic[V]):
                 if wild.fits(segment):
                     yield node
 
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing is behind it, whatever segment comes."""
+        return not (self.loops or self.literals or self.wilds or self.any is not None)
+
 
 def following(places: Iterable[Node[V]], segment: str) -> set[Node[V]]:
     """Where a path can be after its next segment, if it can be at these nodes before it."""
@@ -116,3 +121,43 @@ class Trie(Generic[V]):
             if node.here is not None:
                 found[id(node.here)] = node.here
         return list(found.values())
+
+    def folder(self, name: str) -> Folder[V]:
+        """The first part of ``matching``, for all paths of a folder: all but their last segment;
+        empty for paths of one."""
+        found: dict[int, V] = {}
+        places: set[Node[V]] = {self.root}
+        for segment in name.split("/") if name else ():
+            _gather(places, found)
+            places = following(places, segment)
+        _gather(places, found)
+        return Folder(places, found)
+
+
+class Folder(Generic[V]):
+    """Where a path can be before its last segment, and the values of what fits whatever that is.
+    ``alike``: nothing else fits, so all paths of the folder are alike."""
+
+    __slots__ = ("_found", "_places", "alike")
+
+    def __init__(self, places: set[Node[V]], found: dict[int, V]) -> None:
+        self._places: Final = places
+        self._found: Final = found
+        self.alike: Final = all(node.is_end for node in places)
+
+    def fitting(self, segment: str) -> list[V]:
+        """The values of all patterns that fit the path with this last segment."""
+        if self.alike:
+            return list(self._found.values())
+        found = dict(self._found)
+        for node in following(self._places, segment):
+            if node.here is not None:
+                found[id(node.here)] = node.here
+        return list(found.values())
+
+
+def _gather(places: Iterable[Node[V]], found: dict[int, V]) -> None:
+    """What fits if another segment follows."""
+    for node in places:
+        if node.below is not None:
+            found[id(node.below)] = node.below

@@ -19,6 +19,7 @@ from scaivault.gate.rules import (
     Decision,
     Rule,
     decide,
+    deciding,
     parse_conditions,
     refusal,
 )
@@ -291,6 +292,43 @@ def test_decided_as_the_model_decides(
         assert (*decision[:4], decision.rule) == expected
         assert decision.policy_id == (decision.rule and decision.rule.policy_id)
         assert decision.code is None or CODES[decision.code] == 403
+
+
+@settings(max_examples=300)
+@given(
+    rules,
+    lists_of_paths,
+    st.booleans(),
+    st.sampled_from(PERMISSIONS),
+    st.lists(paths | st.sampled_from(["a", "a/b", "a/c", "a/b/c", "a/b/b"]), max_size=8),
+    contexts,
+)
+def test_many_paths_are_decided_as_each_is_alone(
+    some: list[Rule],
+    allowed_paths: list[list[str]],
+    covered_by_role: bool,
+    permission: str,
+    many: list[str],
+    context: Context,
+) -> None:
+    for allowed, covered in ([], False), (allowed_paths, covered_by_role):
+        question: dict[str, Any] = {
+            "allowed_paths": allowed,
+            "covered_by_role": covered,
+            "rules": Compiled(some),
+            "permission": permission,
+            "context": context,
+        }
+        decision = deciding(**question)
+        for path in many:
+            assert decision(path) == decide(path=path, **question)
+
+
+def test_the_folders_of_one_request_are_bounded() -> None:
+    decision = Compiled([rule("a/*/c")]).deciding("read", NOWHERE)
+    for number in range(3000):
+        assert decision(f"a/x{number}/c").allowed
+        assert not decision(f"a/x{number}/d").allowed
 
 
 @given(rules, st.randoms(use_true_random=False), st.sampled_from(PERMISSIONS), paths, contexts)
