@@ -1,16 +1,22 @@
 """Every row, or those named: measure, print, store ``bench/results/<date>.json``, compare."""
 
 import json
+import subprocess
 from datetime import UTC, datetime
 
+import httpx
+
 from bench import (
+    audit,
     authenticate,
     batch,
+    connections,
     decide,
     growth,
     listing,
     machine,
     memory,
+    policies,
     read,
     results,
     start,
@@ -29,9 +35,12 @@ ROWS = {
     "listing": listing.run,
     "authenticate": authenticate.run,
     "decide": decide.run,
+    "policies": policies.run,
+    "connections": connections.run,
     "unseal": unseal.run,
     "memory": memory.run,
     "growth": growth.run,
+    "audit": audit.run,
     "start": start.run,
 }
 
@@ -41,23 +50,25 @@ def run() -> int:
     settings, named = parse(__doc__, list(ROWS))
     prepare()
     began = datetime.now(UTC)
-    before = results.latest()
+    before = results.newest()
     about: dict[str, object] = {
         "date": began.isoformat(timespec="seconds"),
         "quick": settings.quick,
         "hardware": machine.hardware(settings.folder),
+        "interpreter": machine.interpreter(),
         "versions": machine.versions(),
         "modes": machine.modes(settings),
     }
     print(json.dumps(about, indent=1), flush=True)
     rows: list[Row] = []
+    name = began.strftime("%Y-%m-%dT%H%MZ") + ("-quick" if settings.quick else "")
     for each in named:
         rows.append(_measure(each, settings))
         print(table(rows[-1]), flush=True)
-    name = began.strftime("%Y-%m-%dT%H%MZ") + ("-quick" if settings.quick else "")
-    stored = results.write(name, about | {"rows": [row.stored() for row in rows]})
-    print(f"\nstored: {stored.name}")
-    worse = [] if before is None or settings.quick else results.regressions(before, rows)
+        # Each time: a run that is broken off keeps what it has.
+        results.write(name, about | {"rows": [row.stored() for row in rows]})
+    print(f"\nstored: {name}.json")
+    worse = [] if settings.quick else results.regressions(before, rows)
     for line in worse:
         print(f"regression: {line}")
     return 1 if worse or any(row.failed for row in rows) else 0
@@ -65,10 +76,13 @@ def run() -> int:
 
 def _measure(name: str, settings: Settings) -> Row:
     """The row; a server that fails in it does not take the other rows away."""
+    began = machine.ticks()
     try:
-        return ROWS[name](settings)
-    except BenchmarkError as error:
-        return Row(name, notes=[f"not measured: {error}"], failed=True)
+        row = ROWS[name](settings)
+    except (BenchmarkError, httpx.HTTPError, OSError, subprocess.SubprocessError) as error:
+        row = Row(name, notes=[f"not measured: {error}"], failed=True)
+    row.processor = machine.ticks().since(began)
+    return row
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""List one page of 200 secrets out of few and out of many, as the caller's rules allow."""
+"""List one page of 200 secrets out of few and out of many, as the caller's rules allow.
 
-import statistics
+Two vaults take turns, one with few and one with many secrets.
+"""
 
 from bench import load
-from bench.row import Figure, Goal, Row
+from bench.row import Goal, Row
 from bench.script import main
 from bench.settings import Settings
 from bench.stage import stage
+from bench.turns import alternate, times
 from bench.vault import Vault, vault
 
 FEW = 1_000
@@ -15,16 +17,17 @@ PREFIXES = {"no prefix": "", "wide prefix": "bench/", "narrow prefix": "bench/ap
 
 
 def run(settings: Settings) -> Row:
-    """Measure with few secrets in the vault, add the others, measure again."""
+    """Fill both, then let them take turns at each prefix."""
+    counts = FEW, settings.many
     row = Row("list a page of 200")
-    with stage((vault,), settings.folder, row.notes) as targets:
-        for target in targets:
-            assert isinstance(target, Vault)
-            have = 0
-            for count in (FEW, settings.many):
-                load.fill(target, range(have, count))
-                have = count
-                row.figures += [_figure(target, count, name, settings) for name in PREFIXES]
+    with stage((vault, vault), settings.folder, row.notes) as targets:
+        for target, count in zip(targets, counts, strict=True):
+            load.fill(target, range(count))
+        for name, prefix in PREFIXES.items():
+            plans = [(each, [each.page(prefix)]) for each in targets if isinstance(each, Vault)]
+            loads = alternate(plans, 1, settings)
+            for count, turns in zip(counts, loads, strict=True):
+                row.figures.append(times(_case(count, name), Vault.name, turns))
     for name in PREFIXES:
         row.goals += _goals(row, name, settings.many)
     return row
@@ -34,19 +37,8 @@ def _case(count: int, name: str) -> str:
     return f"{name}, {count:,}"
 
 
-def _figure(target: Vault, count: int, name: str, settings: Settings) -> Figure:
-    page = [target.page(PREFIXES[name])]
-    load.drive(target.url, page, 1, 1)
-    turns = [load.drive(target.url, page, 1, settings.seconds) for _ in range(settings.turns)]
-    p50, p99 = (
-        statistics.median(getattr(each, at) for each in turns) for at in ("p50_us", "p99_us")
-    )
-    times = tuple(round(each.p50_us / 1000, 3) for each in turns)
-    return Figure(_case(count, name), target.name, "ms", times, p50, p99)
-
-
 def _goals(row: Row, name: str, many: int) -> list[Goal]:
-    over, under = (row.find(_case(count, name), "ScaiVault") for count in (many, FEW))
+    over, under = (row.find(_case(count, name), Vault.name) for count in (many, FEW))
     slow = over.median if over else None
     growth = over.median / under.median if over and under else None
     return [

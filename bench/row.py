@@ -41,13 +41,15 @@ class Goal:
 
 @dataclass
 class Row:
-    """One row of the results."""
+    """One row of the results. ``processor``: what became of the machine's processor time meanwhile
+    (``machine.Ticks.since``); with more than a few percent stolen the figures say little."""
 
     name: str
     figures: list[Figure] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failed: bool = False
+    processor: dict[str, float] = field(default_factory=dict)
 
     def find(self, case: str, server: str) -> Figure | None:
         """The figure of ``server`` in ``case``, where it was measured."""
@@ -70,13 +72,16 @@ class Row:
         """The row as it stands in the results file."""
         figures = [asdict(each) | {"median": each.median} for each in self.figures]
         goals = [asdict(each) | {"met": each.met} for each in self.goals]
-        about = {"name": self.name, "notes": self.notes, "failed": self.failed}
+        about: dict[str, object] = {"name": self.name, "notes": self.notes, "failed": self.failed}
+        about["processor"] = self.processor
         return about | {"figures": figures, "goals": goals}
 
 
 def table(row: Row) -> str:
     """The row for people: a line per figure, then a line per goal."""
     lines = [f"\n{row.name}", *(f"  {note}" for note in row.notes)]
+    if row.processor:
+        lines.append("  processor: " + ", ".join(f"{v:.1%} {k}" for k, v in row.processor.items()))
     lines += [_figure(each) for each in row.figures]
     lines += [_goal(each) for each in row.goals]
     return "\n".join(lines)

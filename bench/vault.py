@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from bench.target import Sealable, call, initialised, path
 
 KDF_OPS = 1
 KDF_MEM_KIB = 65536
+ARGON2 = {"ops": KDF_OPS, "mem_kib": KDF_MEM_KIB}
+CACHE_MIB = 64  # what it is by default
 PASSPHRASE = "bench passphrase, loopback only"
-SCOPES = ["secrets:read", "secrets:write", "secrets:list"]
+SCOPES = ("secrets:read", "secrets:write", "secrets:list")
 RULES = [{"path_pattern": "bench/**", "permissions": ["read", "write", "list"]}]
 
 
@@ -51,10 +54,11 @@ class Vault(Sealable):
     name = "ScaiVault"
     secrets = "/v1/secrets"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, data: Path | None = None) -> None:
         self.port = free_port()
         self._folder = folder
-        (folder / "data").mkdir(mode=0o700)
+        self.data = data or folder / "data"
+        self.data.mkdir(mode=0o700, exist_ok=True)
         # JSON is YAML.
         config = folder / "config.yaml"
         config.touch(mode=0o600)
@@ -64,13 +68,16 @@ class Vault(Sealable):
 
     def _config(self) -> dict[str, object]:
         return {
-            "data_dir": str(self._folder / "data"),
+            "data_dir": str(self.data),
             "server": {
                 "bind": f"127.0.0.1:{self.port}",
                 "lock_memory": False,
                 "tls": {"mode": "off"},
             },
-            "seal": {"argon2": {"ops": KDF_OPS, "mem_kib": KDF_MEM_KIB}},
+            "storage": {"cache_mib": CACHE_MIB},
+            "seal": {"argon2": ARGON2},
+            # A vault of many secrets or rows takes long to fill and to measure.
+            "identity": {"local": {"token_ttl": "1d"}},
             "rate_limits": {"enabled": False},
             "metrics": {"bind": None},
             "log": {"level": "warn"},
@@ -90,7 +97,13 @@ class Vault(Sealable):
             made = call(client, "POST", "/v1/system/init", wanted)
             self._token = str(made["root_token"])
             client.headers["Authorization"] = f"Bearer {self._token}"
-            self._token = _bound_token(client)
+            self._token = self.rights(client)
+
+    def rights(self, client: httpx.Client) -> str:
+        """The token to measure with, of a service account under one policy."""
+        account, made = service_account(client)
+        bind(client, account)
+        return granted(client, made)
 
     def unseal(self) -> None:
         """Give the passphrase; returns when the server says that it is open."""
@@ -111,15 +124,25 @@ class Vault(Sealable):
         return {"Authorization": f"Bearer {self._token}"}
 
 
-def _bound_token(client: httpx.Client) -> str:
-    """The token of a new service account whose rights are one policy; good for an hour."""
-    wanted = {"name": "bench", "scopes": SCOPES}
+def service_account(
+    client: httpx.Client, scopes: Sequence[str] = SCOPES
+) -> tuple[object, dict[str, object]]:
+    """A new service account without any rights, and a credential of it as the API shows it."""
+    wanted = {"name": "bench", "scopes": [*scopes]}
     account = call(client, "POST", "/v1/identity/service-accounts", wanted)["id"]
+    where = f"/v1/identity/service-accounts/{account}/credentials"
+    return account, call(client, "POST", where, {})
+
+
+def bind(client: httpx.Client, account: object) -> None:
+    """Give a service account its rights: one policy."""
     policy = call(client, "POST", "/v1/policies", {"name": "bench", "rules": RULES})["id"]
     bound = {"identity_type": "service_account", "identity_id": account}
     call(client, "POST", f"/v1/policies/{policy}/bindings", bound)
-    where = f"/v1/identity/service-accounts/{account}/credentials"
-    made = call(client, "POST", where, {})
+
+
+def granted(client: httpx.Client, made: Mapping[str, object]) -> str:
+    """A token for a credential; good for a day."""
     grant = {
         "grant_type": "client_credentials",
         "client_id": made["client_id"],

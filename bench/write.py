@@ -21,6 +21,8 @@ def run(settings: Settings) -> Row:
     for connections, bound in BOUNDS.items():
         ratio = row.ratio(case(connections), OPENBAO)
         row.goals.append(Goal(f"{case(connections)}, rate over OpenBao", ratio, "at least", bound))
+        tail = row.ratio(case(connections), OPENBAO, "p99_us")
+        row.goals.append(Goal(f"{case(connections)}, p99 over OpenBao", tail, "at most", 1))
     return row
 
 
