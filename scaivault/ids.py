@@ -28,7 +28,7 @@ class _Pool:
         with self._lock:
             start, end = self._next, self._next + n
             if end > len(self._digits):
-                self._digits = os.urandom(4096).translate(_RANDOM).decode("ascii")
+                self._digits = os.urandom(max(n, 4096)).translate(_RANDOM).decode("ascii")
                 start, end = 0, n
             self._next = end
             return self._digits[start:end]
@@ -40,6 +40,7 @@ os.register_at_fork(after_in_child=_pool.forget)
 
 # The last millisecond and its text, in one name so that threads never see a mixed pair.
 _last: tuple[int, str] = (-1, "")
+_TAIL: Final = 16  # random digits of a timed id
 
 
 def digits(number: int, width: int) -> str:
@@ -59,10 +60,20 @@ def random_id(prefix: str) -> str:
 def timed_id(prefix: str, now: int) -> str:
     """``log_…``: 48 bits of milliseconds in 10 characters, then 80 random bits in 16; sorts by
     time. ``now`` in us."""
+    return prefix + _time(now) + _pool.take(_TAIL)
+
+
+def timed_ids(prefix: str, now: int, count: int) -> list[str]:
+    """As many of one instant."""
+    head, tails = prefix + _time(now), _pool.take(_TAIL * count)
+    return [head + tails[at : at + _TAIL] for at in range(0, len(tails), _TAIL)]
+
+
+def _time(now: int) -> str:
     global _last
     millisecond = now // 1000
     known, text = _last
     if millisecond != known:
         text = digits(millisecond, 10)
         _last = (millisecond, text)
-    return prefix + text + _pool.take(16)
+    return text

@@ -72,6 +72,11 @@ def _check(value: Any) -> None:
         raise ValueError(f"{kind.__name__} has no canonical form here")
 
 
+# To copy a state takes half as long as to set one up.
+_row: Final = hashlib.blake2b(digest_size=SIZE, person=b"scaivault-arow-1")
+_link: Final = hashlib.blake2b(digest_size=SIZE, person=b"scaivault-alnk-1")
+
+
 def chain_start(vault_id: str) -> bytes:
     """h0 of the audit chain."""
     return personal(b"scaivault-agen-1", vault_id.encode())
@@ -79,12 +84,16 @@ def chain_start(vault_id: str) -> bytes:
 
 def row_digest(row: bytes) -> bytes:
     """Digest of one audit row in canonical form; stands in for the row once it is pruned."""
-    return personal(b"scaivault-arow-1", row)
+    state = _row.copy()
+    state.update(row)
+    return state.digest()
 
 
 def link(previous: bytes, row: bytes) -> bytes:
     """The hash after a row: ``previous`` hash and ``row`` digest, 32 raw bytes each."""
-    return personal(b"scaivault-alnk-1", previous + row)
+    state = _link.copy()
+    state.update(previous + row)
+    return state.digest()
 
 
 def pruned_set(seqs: Iterable[int]) -> bytes:

@@ -19,7 +19,7 @@ from scaivault.crypto.memory import Wiped
 from scaivault.errors import Refusal
 from scaivault.gate import once
 from scaivault.gate.caller import Caller, Principal
-from scaivault.gate.ledger import LedgerUnit, Record, record
+from scaivault.gate.ledger import LedgerUnit, Record, record, records
 from scaivault.gate.outbox import Outbox
 from scaivault.gate.rules import (
     BY_POLICY,
@@ -180,7 +180,7 @@ class Gate:
         if fail_fast and first is not None and first.refused is not None:
             await self.refuse(caller, first, first.refused)
             raise first.refused
-        rows = [_row(caller, act) for act in told or acts]
+        rows = _rows(caller, told or acts)
         await self._submit(self._unit(caller, acts, rows))
         return seen
 
@@ -354,11 +354,22 @@ def _by_policy(act: Act) -> Refusal | None:
 
 def _row(caller: Caller, act: Act) -> Record:
     """The ledger row of an act that was done, or refused."""
-    entry = record(caller, act.action, act.path, caller.now)
-    extra = entry.extra_data
-    if act.extra:
-        extra.update(act.extra)
+    return _told(act, record(caller, act.action, act.path, caller.now))
+
+
+def _rows(caller: Caller, acts: list[Act]) -> list[Record]:
+    """``_row`` of each; they share what their acts share."""
+    found = records(caller, [(act.action, act.path) for act in acts], caller.now)
+    return [_told(act, entry) for act, entry in zip(acts, found, strict=True)]
+
+
+def _told(act: Act, entry: Record) -> Record:
     refused = act.refused
+    if refused is None and not entry.extra_data:
+        entry.extra_data = act.extra
+        return entry
+    extra = entry.extra_data
+    extra.update(act.extra)
     if refused is not None:
         entry.success = False
         extra["error_code"] = refused.code

@@ -70,26 +70,39 @@ class Batch:
     ) -> dict[str, wire.BatchValue]:
         """What can be read; what can not is marked. In the order sent, so that with ``fail_fast``
         nothing behind the first fault is opened."""
+        values, number = self._values, options.version
         wanted = [path for path, act in acts.items() if act.refused is None]
-        found = await self._values.gather(caller.owner, wanted, options.version)
+        ready = {} if options.fail_fast else values.all_at_hand(caller, wanted, number)
+        lacking = [path for path in wanted if path not in ready]
+        found = await values.gather(caller.owner, lacking, number) if lacking else {}
+        read: list[Value] = []
         secrets: dict[str, wire.BatchValue] = {}
+        extras: dict[int, dict[str, object]] = {}  # the rows of one version say the same
         for path, act in acts.items():
             if act.refused is None:
                 try:
-                    value = await self._values.take(caller, path, found[path], options.version)
+                    value = ready.get(path) or await values.take(caller, path, found[path], number)
                 except Refusal as refused:
                     _mark(act, refused)
                 else:
+                    read.append(value)
                     secrets[path] = _answer(value, options)
-                    self._count(caller, act, value)
+                    version = value.version.version
+                    act.extra = extras.setdefault(version, {"version": version})
             if act.refused is not None and options.fail_fast:
                 act.refused.details["path"] = path[:MAX_LENGTH]
                 break
+        self._count(caller, acts, read)
         return secrets
 
-    def _count(self, caller: Caller, act: Act, value: Value) -> None:
-        act.extra["version"] = value.version.version
-        act.after.append(lambda: self._values.seen(caller, value))
+    def _count(self, caller: Caller, acts: Acts, read: list[Value]) -> None:
+        """Once it is committed that all of them were read."""
+
+        def count() -> None:
+            for value in read:
+                self._values.seen(caller, value)
+
+        next(iter(acts.values())).after.append(count)
 
     # -- what is known without -----------------------------------------------------------------
 

@@ -71,12 +71,18 @@ class Shelf:
         return self._size
 
     def get(self, key: Key) -> Stored | None:
-        found = self._rows.get(key)
+        found = self.peek(key)
         if found is None:
             self.misses += 1
-            return None
-        self.hits += 1
-        self._rows.move_to_end(key)
+        else:
+            self.hits += 1
+        return found
+
+    def peek(self, key: Key) -> Stored | None:
+        """``get`` for who may have to ask a second time: not counted."""
+        found = self._rows.get(key)
+        if found is not None:
+            self._rows.move_to_end(key)
         return found
 
     def fetching(self, key: Key) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from scaivault.crypto.aead import Damaged
@@ -10,6 +10,7 @@ from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act, Gate, steps
 from scaivault.gate.transaction import Transaction
+from scaivault.seal.envelope import Place, Sealed
 from scaivault.seal.keyring import KeyMissing
 from scaivault.secrets import model, store
 from scaivault.secrets.access import Access
@@ -79,7 +80,7 @@ class Values:
         """``find`` of what is on the shelf, without waiting; None where the file has to be asked,
         or a field to be set aside."""
         owner = caller.owner
-        stored = self.shelf.get((owner, path))
+        stored = self.shelf.peek((owner, path))
         if stored is None or stored.version is None:
             return None
         secret, version = stored.secret, stored.version
@@ -91,9 +92,45 @@ class Values:
         if stored.place is None:
             stored.place = envelope.place(owner, place(path), version.version, sealed.key_version)
         try:
-            return Value(stored, version, envelope.open_in(stored.place, owner, sealed))
+            data = envelope.open_in(stored.place, owner, sealed)
         except (Damaged, KeyMissing):
             return None
+        self.shelf.hits += 1
+        return Value(stored, version, data)
+
+    def all_at_hand(
+        self, caller: Caller, paths: Iterable[str], number: int | None
+    ) -> dict[str, Value]:
+        """``at_hand`` of many paths, opened in one go; without those whose row is not on the shelf
+        or is to be refused."""
+        owner, now, envelope = caller.owner, caller.now, self._gate.envelope
+        ready: list[tuple[str, Stored, Version]] = []
+        fields: list[tuple[Place, Sealed]] = []
+        for path in paths:
+            stored = self.shelf.peek((owner, path))
+            if stored is None or stored.version is None:
+                continue
+            version, ends = stored.version, stored.secret.expires_at
+            if number not in (None, version.version) or version.quarantined_at is not None:
+                continue
+            if stored.secret.deleted_at is not None or (ends is not None and ends <= now):
+                continue
+            sealed = version.sealed
+            if stored.place is None:
+                stored.place = envelope.place(
+                    owner, place(path), version.version, sealed.key_version
+                )
+            ready.append((path, stored, version))
+            fields.append((stored.place, sealed))
+        found = {
+            path: Value(stored, version, data)
+            for (path, stored, version), data in zip(
+                ready, envelope.open_all(owner, fields), strict=True
+            )
+            if data is not None
+        }
+        self.shelf.hits += len(found)
+        return found
 
     def seen(self, caller: Caller, value: Value) -> None:
         """The read is committed: count it."""

@@ -1,4 +1,5 @@
-"""Whoever asks for a secret, and on which route: one function says yes or no."""
+"""Whoever asks for a secret, and on which route: one function says yes or no. It comes in two
+forms, for one path and for many; ``tests/gate/test_rules.py`` holds them together."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from scaivault.gate import gate as gates
-from scaivault.gate.rules import Decision, decide
+from scaivault.gate.rules import Decision
 from tests.support.house import Answer, House
 from tests.support.rights import SCOPES, grant
 from tests.support.tenants import found_tenant
@@ -95,11 +96,15 @@ async def test_every_route_asks_it_and_obeys(
         asked.append((permission, path))
         return Decision(False, "access_denied", "no_policy_bound")
 
+    def no_to_each(**case: Any) -> Callable[[str], Decision]:
+        return lambda path: no(path=path, **case)
+
     monkeypatch.setattr(gates, "decide", no)
+    monkeypatch.setattr(gates, "deciding", no_to_each)
     answer = await house.call(case.method, base + case.target, case.body)
     assert case.refused(answer), answer.body
     assert set(asked) == {(case.permission, PATH)}
-    monkeypatch.setattr(gates, "decide", decide)
+    monkeypatch.undo()
     answer = await house.call(case.method, base + case.target, case.body)
     assert answer.status == 200, answer.body
     assert not case.refused(answer)
