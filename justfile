@@ -39,6 +39,10 @@ imports:
 bench *args:
     {{python}} -m bench {{args}}
 
+# the page about performance, written anew from the stored results
+report *args:
+    {{python}} -m bench.report {{args}}
+
 # resolve the locked dependencies anew
 lock *args:
     scripts/lock {{args}}

@@ -18,6 +18,7 @@ from bench import (
     memory,
     policies,
     read,
+    report,
     results,
     start,
     unseal,
@@ -68,10 +69,20 @@ def run() -> int:
         # Each time: a run that is broken off keeps what it has.
         results.write(name, about | {"rows": [row.stored() for row in rows]})
     print(f"\nstored: {name}.json")
+    if not settings.quick:
+        _report()
     worse = [] if settings.quick else results.regressions(before, rows)
     for line in worse:
         print(f"regression: {line}")
     return 1 if worse or any(row.failed for row in rows) else 0
+
+
+def _report() -> None:
+    """Renew the page; without the library that draws, all of it but the plot."""
+    try:
+        report.write()
+    except ImportError as error:
+        print(f"the plot is not drawn ({error}): pip install -r requirements-bench.lock")
 
 
 def _measure(name: str, settings: Settings) -> Row:

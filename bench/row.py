@@ -91,8 +91,8 @@ def _figure(each: Figure) -> str:
     latency = ""
     if each.p50_us is not None and each.p99_us is not None:
         latency = f"  p50 {each.p50_us / 1000:8.2f} ms  p99 {each.p99_us / 1000:8.2f} ms"
-    spread = f"({_number(min(each.turns))}..{_number(max(each.turns))})"
-    median = f"{_number(each.median):>10} {each.unit:10}"
+    spread = f"({number(min(each.turns))}..{number(max(each.turns))})"
+    median = f"{number(each.median):>10} {each.unit:10}"
     return f"  {each.case:16} {each.server:16} {median} {spread:20}{latency}"
 
 
@@ -102,5 +102,6 @@ def _goal(each: Goal) -> str:
     return f"  {each.text:48} {measured:>8}  ({each.sense} {each.bound:g}: {verdict})"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Three digits of it, or the whole part."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-LOCKS = ["requirements.lock", "requirements-dev.lock"]
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-bench.lock"]
 ENTRY = re.compile(
     r"^([a-z0-9-]+)==([\w.!+-]+)(?: ; [^\\\n]+)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n",
     re.MULTILINE,
@@ -26,8 +26,9 @@ def test_a_lock_is_nothing_but_pins_with_hashes(top: Path, name: str) -> None:
 
 
 def test_what_runs_is_what_is_tested(top: Path) -> None:
-    runtime, development = (pins(top / name) for name in LOCKS)
+    runtime, development, benchmarks = (pins(top / name) for name in LOCKS)
     assert runtime.items() <= development.items()
+    assert runtime.items() <= benchmarks.items()
 
 
 def test_every_dependency_is_locked(top: Path) -> None:
@@ -35,6 +36,7 @@ def test_every_dependency_is_locked(top: Path) -> None:
     wanted = {
         LOCKS[0]: definition["project"]["dependencies"],
         LOCKS[1]: definition["dependency-groups"]["dev"] + definition["build-system"]["requires"],
+        LOCKS[2]: definition["dependency-groups"]["bench"],
     }
     for lock, requirements in wanted.items():
         names = {re.split(r"[><=~! \[]", requirement)[0] for requirement in requirements}
