@@ -141,6 +141,7 @@ class Ledger:
         self._seq, self._signed = 0, 0
         self._refused, self._first = 0, 0  # for metrics: rows of refusals, and where we began
         self._before = (0, self._hash, 0, 0)
+        self._unsure = False  # whether the file ends where we think
         # The loop's side: what is on disk, and who is told of each row that is.
         self.follow: Callable[[Record], object] = _nobody
         self.committed_seq = 0
@@ -149,24 +150,40 @@ class Ledger:
     def load(self, connection: Connection, signer: signing.CheckpointKey) -> str | None:
         """Take up the chain where the file ends; the timestamp text of the newest row."""
         self._signer = signer
-        row = connection.execute(
+        newest = self._find_end(connection)
+        self.committed_seq = self._first = self._seq
+        return None if newest is None else read_record(newest).timestamp
+
+    def _find_end(self, connection: Connection) -> str | None:
+        """Stand behind the newest row, which is returned, and the newest checkpoint."""
+        newest = connection.execute(
             "SELECT seq, hash, record FROM ledger ORDER BY seq DESC LIMIT 1"
         ).fetchone()
-        newest = None
-        if row is not None:
-            self._seq, self._hash = row[0], row[1]
-            newest = read_record(row[2]).timestamp
-        row = connection.execute(
+        if newest is not None:
+            self._seq, self._hash = newest[0], newest[1]
+        point = connection.execute(
             "SELECT seq, timestamp FROM checkpoint ORDER BY seq DESC LIMIT 1"
         ).fetchone()
-        if row is not None:
-            self._signed, self.last_checkpoint_at = row
-        self.committed_seq = self._first = self._seq
-        return newest
+        if point is not None:
+            self._signed, self.last_checkpoint_at = point
+        self._unsure = False
+        return None if newest is None else newest[2]
 
     # -- Closer, in the writer's thread --------------------------------------------------------
 
+    def is_one_statement(self, units: Sequence[Unit]) -> bool:
+        rows = 0
+        for unit in units:
+            if not isinstance(unit, LedgerUnit) or type(unit).run is not Unit.run:
+                return False
+            rows += len(unit.records)
+        if self._unsure or rows > _MOST:
+            return False
+        return self._seq + rows - self._signed < CHECKPOINT_ROWS
+
     def close_group(self, connection: Connection, units: Sequence[Unit]) -> None:
+        if self._unsure:
+            self._find_end(connection)
         self._before = (self._seq, self._hash, self._signed, self._refused)
         now = self._clock.monotonic()
         rows: list[Any] = []
@@ -198,6 +215,8 @@ class Ledger:
 
     def group_lost(self) -> None:
         self._seq, self._hash, self._signed, self._refused = self._before
+        # What failed may have been committed, as when the answer to a commit is lost.
+        self._unsure = True
 
     # -- Closer, on the loop -------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ own savepoint, lets the closer append the audit rows, commits once (one fsync fo
 the loop once. So fifty concurrent requests share one fsync, a failing unit rolls back alone, and
 nothing that waits on a network can be inside a transaction.
 
-Threads: the writer and each reader own one connection and no other thread touches it. Units come
-from, and answers return to, the event loop that called ``start``.
+Threads: each reader owns one connection and no other thread touches it. The writing connection is
+the writer's or the loop's, in turns: a few rows that wait for nothing are committed by the loop
+itself (``_commit_here``). Units come from, and answers return to, the event loop that called
+``start``.
 """
 
 from __future__ import annotations
@@ -39,9 +41,10 @@ from scaivault.storage.units import Closer, Unit
 T = TypeVar("T")
 
 _monotonic: Final = SystemClock().monotonic
-# The loop commits itself while commits take less than this, and groups of at most so many units.
+# The loop commits itself while commits take less than this, and at most so many rows at a time,
+# which take as long: meanwhile it does nothing else.
 HERE_NS: Final = 2_000_000
-HERE_UNITS: Final = 128
+HERE_ROWS: Final = 128
 
 
 class _Alone:
@@ -62,6 +65,16 @@ def _resolve(future: asyncio.Future[Any] | None, result: Any, error: BaseExcepti
         future.set_result(result)
     else:
         future.set_exception(error)
+
+
+def _is_small(units: Sequence[Unit]) -> bool:
+    """Whether a group is nothing but a few rows for its closer."""
+    rows = 0
+    for unit in units:
+        if type(unit).run is not Unit.run:
+            return False
+        rows += unit.rows
+    return rows <= HERE_ROWS
 
 
 def _spawn(name: str, target: Callable[[Connection], None], own: Connection) -> threading.Thread:
@@ -104,8 +117,10 @@ class Database:
         # Whose turn it is with the writing connection: the writer's, or the loop's.
         self._turn: Final = threading.Lock()
         self._own: Connection | None = None
-        self._away = 0  # units handed to the writer and not settled
-        self._pace = 0  # what a commit takes lately, in nanoseconds
+        self._away = 0  # units and orders handed to the writer and not settled
+        # What a commit on the loop takes lately, in nanoseconds. Those of the writer say nothing: it
+        # waits for the interpreter lock in them. Each lowers it a little, so that the loop tries.
+        self._pace = 0
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -189,30 +204,35 @@ class Database:
             return
         units, self._waiting = self._waiting, []
         if not self._commit_here(units):
-            self._away += len(units)
-            self._orders.put(units)
+            self._hand_over(units, len(units))
+
+    def _hand_over(self, order: _Order, count: int = 1) -> None:
+        """To the writer. Nothing passes it: until it is settled the loop commits nothing itself."""
+        self._away += count
+        self._orders.put(order)
 
     def _commit_here(self, units: list[Unit]) -> bool:
         """Commit on the loop, if the writer has nothing to do, nothing in the group can take long,
         and the disk did not lately: to wake a thread and to be woken by it costs twice as much as
         such a commit, and nobody could be answered before it anyway."""
-        if self._away or self._pace > HERE_NS or len(units) > HERE_UNITS:
+        if self._away or self._pace > HERE_NS or not _is_small(units):
             return False
-        if not all(type(unit).run is Unit.run for unit in units):
-            return False
-        connection = self._own
-        if connection is None or not self._turn.acquire(blocking=False):
+        if not self._turn.acquire(blocking=False):
             return False
         try:
+            connection = self._own  # another one after a failure: only now it stays this one
+            if connection is None:
+                return False
             start = _monotonic()
             lost = self._commit_group(connection, units)
             took = _monotonic() - start
             folds = self._folder.after_commit(connection)
         finally:
             self._turn.release()
+        self._pace += (took - self._pace) >> 3
         self._settle(units, lost, took)
         if folds:
-            self._orders.put(_Alone(self._folder.restart))
+            self._hand_over(_Alone(self._folder.restart))
         return True
 
     async def alone(self, function: Callable[[Connection], T]) -> T:
@@ -223,7 +243,7 @@ class Database:
         self._flush()
         order = _Alone(function)
         future = order.future = loop.create_future()
-        self._orders.put(order)
+        self._hand_over(order)
         result: T = await future
         return result
 
@@ -260,11 +280,15 @@ class Database:
 
     def _settle_away(self, units: Sequence[Unit], lost: StorageFailed | None, took: int) -> None:
         self._away -= len(units)
+        self._pace -= self._pace >> 6
         self._settle(units, lost, took)
+
+    def _settle_alone(self, order: _Alone, result: Any, error: BaseException | None) -> None:
+        self._away -= 1
+        _resolve(order.future, result, error)
 
     def _settle(self, units: Sequence[Unit], lost: StorageFailed | None, took: int) -> None:
         self.commits.add(took)
-        self._pace += (took - self._pace) >> 3
         self.failing = lost.reason if lost is not None else None
         if lost is not None:
             for unit in units:
@@ -318,7 +342,8 @@ class Database:
                         self._folder.restart(connection)
                 if alone is not None:
                     connection = self._own = self._run_alone(connection, alone)
-        self._own = None
+                if stopping:
+                    self._own = None
         self._folder.stop()
         with contextlib.suppress(EngineError):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -336,9 +361,9 @@ class Database:
                 fresh = self.connect(readers=1)
                 connection.close()
                 connection = fresh
-            self._post(_resolve, order.future, None, told)
+            self._post(self._settle_alone, order, None, told)
         else:
-            self._post(_resolve, order.future, result, None)
+            self._post(self._settle_alone, order, result, None)
         return connection
 
     def _commit_group(self, connection: Connection, units: Sequence[Unit]) -> StorageFailed | None:
@@ -346,6 +371,10 @@ class Database:
         closed = False
         self._together = len(units)
         try:
+            if self._closer.is_one_statement(units):
+                closed = True
+                self._closer.close_group(connection, units)
+                return None
             connection.execute("BEGIN IMMEDIATE")
             for unit in units:
                 self._run_unit(connection, unit)

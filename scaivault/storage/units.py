@@ -18,6 +18,11 @@ class Unit:
         self.future: asyncio.Future[Any] | None = None
         self.error: BaseException | None = None
 
+    @property
+    def rows(self) -> int:
+        """How many rows the closer writes for it, where ``run`` does nothing."""
+        return 0
+
     def run(self, connection: Connection) -> None:
         """Change the file; raising rolls this unit back, and only this one."""
 
@@ -34,6 +39,11 @@ class Unit:
 
 class Closer(Protocol):
     """Ends each group inside its transaction: the ledger."""
+
+    def is_one_statement(self, units: Sequence[Unit]) -> bool:
+        """Whether no unit changes anything and ``close_group`` is one statement: that is its own
+        transaction, and saves a tenth of the commit."""
+        ...
 
     def close_group(self, connection: Connection, units: Sequence[Unit]) -> None: ...
 

@@ -396,7 +396,7 @@ async def test_noted_rows_are_indexed_like_rows_that_are_read(house: House) -> N
         read += 1
         return asked(question)
 
-    house.vault.database.read = counted  # type: ignore[method-assign]  # restored by the restart
+    house.vault.database.read = counted  # type: ignore[method-assign, assignment]  # until restart
     assert await ledger.indexed(house) == 3
     assert read < 4 * SEGMENT // index._READ  # the first one's beginning was before this process
     noted = await _tables(house)

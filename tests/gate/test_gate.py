@@ -100,8 +100,7 @@ async def test_a_read_is_ledgered_before_it_is_told(house: House) -> None:
     ledger = house.vault.ledger
     close_group = ledger.close_group
 
-    def broken(*group: Any) -> None:
-        close_group(*group)
+    def broken(*_group: Any) -> None:
         raise OSError
 
     async def look() -> str:
@@ -114,6 +113,26 @@ async def test_a_read_is_ledgered_before_it_is_told(house: House) -> None:
     assert told.value.code == "service_unavailable"
     assert await house.vault.gate.read(caller(house), Act("read"), look) == "the secret"
     assert len(await house.rows(action="read")) == 1
+
+
+async def test_a_row_that_is_there_though_its_commit_failed_is_built_upon(house: House) -> None:
+    ledger = house.vault.ledger
+    close_group = ledger.close_group
+
+    def broken(*group: Any) -> None:
+        close_group(*group)
+        raise OSError
+
+    async def look() -> str:
+        return "the secret"
+
+    ledger.close_group = broken  # type: ignore[method-assign,assignment]
+    with pytest.raises(Refusal):
+        await house.vault.gate.read(caller(house), Act("read"), look)
+    ledger.close_group = close_group  # type: ignore[method-assign]
+    assert await house.vault.gate.read(caller(house), Act("read"), look) == "the secret"
+    assert len(await house.rows(action="read")) == 2
+    assert (await house.get("/v1/audit/verify")).json["valid"]
 
 
 async def test_a_lost_group_runs_what_was_to_happen_otherwise(house: House) -> None:

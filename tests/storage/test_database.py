@@ -23,6 +23,9 @@ class Groups:
         self.lost = 0
         self.fail = False
 
+    def is_one_statement(self, _units: Sequence[Unit]) -> bool:
+        return False
+
     def close_group(self, _connection: Connection, units: Sequence[Unit]) -> None:
         if self.fail:
             raise OSError
