@@ -134,24 +134,33 @@ class Compiled:
         return self._told(self._trie.matching(path), permission, context)
 
     def deciding(self, permission: str, context: Context) -> Callable[[str], Decision]:
-        """``decide`` for the paths of one request, which have folders in common: the walk to each
-        is made once, and a folder whose paths no pattern tells apart is decided once."""
-        folders: dict[str, Folder[_Grants]] = {}
-        settled: dict[str, Decision] = {}
+        """``decide`` for the paths of one request, which have folders in common: each folder is
+        entered once, and one whose paths no pattern tells apart is decided once."""
+        top = self._trie.top
+        folders: dict[str, Folder[_Grants]] = {"": top}
+        settled: dict[Folder[_Grants], Decision] = {}
+
+        def enter(name: str) -> Folder[_Grants]:
+            folder = folders.get(name)
+            if folder is None:
+                above, _, segment = name.rpartition("/")
+                folder = folders[name] = enter(above).into(segment)
+            return folder
 
         def decision(path: str) -> Decision:
             name, _, segment = path.rpartition("/")
-            told = settled.get(name)
+            folder = folders.get(name)
+            if folder is None:
+                if len(folders) >= _FOLDERS:
+                    folders.clear()
+                    settled.clear()
+                    folders[""] = top
+                folder = enter(name)
+            told = settled.get(folder)
             if told is None:
-                folder = folders.get(name)
-                if folder is None:
-                    if len(folders) >= _FOLDERS:
-                        folders.clear()
-                        settled.clear()
-                    folder = folders[name] = self._trie.folder(name)
                 told = self._told(folder.fitting(segment), permission, context)
                 if folder.alike:
-                    settled[name] = told
+                    settled[folder] = told
             return told
 
         return decision

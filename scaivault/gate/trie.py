@@ -122,28 +122,28 @@ class Trie(Generic[V]):
                 found[id(node.here)] = node.here
         return list(found.values())
 
-    def folder(self, name: str) -> Folder[V]:
-        """The first part of ``matching``, for all paths of a folder: all but their last segment;
-        empty for paths of one."""
-        found: dict[int, V] = {}
-        places: set[Node[V]] = {self.root}
-        for segment in name.split("/") if name else ():
-            _gather(places, found)
-            places = following(places, segment)
-        _gather(places, found)
-        return Folder(places, found)
+    @property
+    def top(self) -> Folder[V]:
+        """The folder of paths of one segment."""
+        return Folder({self.root}, {})
 
 
 class Folder(Generic[V]):
-    """Where a path can be before its last segment, and the values of what fits whatever that is.
-    ``alike``: nothing else fits, so all paths of the folder are alike."""
+    """Where a path can be before its last segment: the first part of ``Trie.matching``, for all
+    that lies in one folder. ``alike``: what fits is the same for all of it, at any depth."""
 
     __slots__ = ("_found", "_places", "alike")
 
     def __init__(self, places: set[Node[V]], found: dict[int, V]) -> None:
         self._places: Final = places
-        self._found: Final = found
+        self._found: Final = found | {
+            id(node.below): node.below for node in places if node.below is not None
+        }
         self.alike: Final = all(node.is_end for node in places)
+
+    def into(self, segment: str) -> Folder[V]:
+        """The folder of this name in this one."""
+        return self if self.alike else Folder(following(self._places, segment), self._found)
 
     def fitting(self, segment: str) -> list[V]:
         """The values of all patterns that fit the path with this last segment."""
@@ -154,10 +154,3 @@ class Folder(Generic[V]):
             if node.here is not None:
                 found[id(node.here)] = node.here
         return list(found.values())
-
-
-def _gather(places: Iterable[Node[V]], found: dict[int, V]) -> None:
-    """What fits if another segment follows."""
-    for node in places:
-        if node.below is not None:
-            found[id(node.below)] = node.below

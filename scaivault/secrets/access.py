@@ -7,7 +7,7 @@ after a crash taken again from the ledger rows behind that position.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from scaivault.clock import DAY, parse_instant
@@ -72,10 +72,17 @@ class Access:
 
     def touch(self, key: Key, at: int) -> None:
         """One committed read."""
-        count = self._counts.get(key)
-        if count is None:
-            count = self._counts[key] = _Count()
-        count.add(at // DAY, 1, at)
+        self.touch_all((key,), at)
+
+    def touch_all(self, keys: Iterable[Key], at: int) -> None:
+        """One of each."""
+        day, counts = at // DAY, self._counts
+        for key in keys:
+            count = counts.get(key)
+            if count is None:
+                count = counts[key] = _Count()
+            count.days[day] = count.days.get(day, 0) + 1
+            count.last = max(count.last, at)
 
     def forget(self, key: Key) -> None:
         """The secret is gone for good."""

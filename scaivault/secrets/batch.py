@@ -92,17 +92,10 @@ class Batch:
             if act.refused is not None and options.fail_fast:
                 act.refused.details["path"] = path[:MAX_LENGTH]
                 break
-        self._count(caller, acts, read)
+        # Of the whole call, so any act will do: all of them are committed, or the only one is that
+        # of the first fault, and then nothing was read.
+        next(iter(acts.values())).after.append(lambda: values.all_seen(caller, read))
         return secrets
-
-    def _count(self, caller: Caller, acts: Acts, read: list[Value]) -> None:
-        """Once it is committed that all of them were read."""
-
-        def count() -> None:
-            for value in read:
-                self._values.seen(caller, value)
-
-        next(iter(acts.values())).after.append(count)
 
     # -- what is known without -----------------------------------------------------------------
 

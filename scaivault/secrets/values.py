@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from scaivault.crypto.aead import Damaged
@@ -134,11 +134,16 @@ class Values:
 
     def seen(self, caller: Caller, value: Value) -> None:
         """The read is committed: count it."""
-        key = (caller.owner, value.stored.secret.path)
-        value.stored.last_at = caller.now
-        self.access.touch(key, caller.now)
-        kind = (key[0], value.version.secret_type)
-        self.reads[kind] = self.reads.get(kind, 0) + 1
+        self.all_seen(caller, (value,))
+
+    def all_seen(self, caller: Caller, values: Sequence[Value]) -> None:
+        """``seen`` of each."""
+        owner, now, reads = caller.owner, caller.now, self.reads
+        self.access.touch_all([(owner, value.stored.secret.path) for value in values], now)
+        for stored, version, _ in values:
+            stored.last_at = now
+            kind = (owner, version.secret_type)
+            reads[kind] = reads.get(kind, 0) + 1
 
     async def _fetch(
         self, owner: str, known: dict[str, Stored | None], number: int | None
