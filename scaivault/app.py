@@ -41,6 +41,7 @@ from scaivault.system.opening import Leave, Opened
 from scaivault.system.room import System
 from scaivault.system.start import StartOptions
 from scaivault.vault import Vault
+from scaivault.worker.garbage import Garbage
 from scaivault.worker.jobs import JOBS
 from scaivault.worker.loop import Worker
 
@@ -85,6 +86,7 @@ class App:
             "metrics": self.meter,
         }
         self.worker: Final = Worker(JOBS, self._vault, settings, clock)
+        self.garbage: Final = Garbage(self._vault)
         self.meter.job_runs = self.worker.counts
 
     def _build(self, opened: Opened) -> Vault:
@@ -207,6 +209,7 @@ class _Process:
             asyncio.create_task(app.auto_unseal()),
             asyncio.create_task(app.forget_shares()),
             asyncio.create_task(app.meter.watch_loop()),
+            asyncio.create_task(app.garbage.watch()),
         ]
         if self._options.worker:
             tasks.append(asyncio.create_task(app.worker.run()))
