@@ -43,7 +43,7 @@ T = TypeVar("T")
 _monotonic: Final = SystemClock().monotonic
 # The loop commits itself while commits take less than this, and at most so many rows at a time,
 # which take as long: meanwhile it does nothing else.
-HERE_NS: Final = 2_000_000
+HERE_NS: Final = 3_000_000
 HERE_ROWS: Final = 128
 
 
@@ -118,8 +118,8 @@ class Database:
         self._turn: Final = threading.Lock()
         self._own: Connection | None = None
         self._away = 0  # units and orders handed to the writer and not settled
-        # What a commit on the loop takes lately, in nanoseconds. Those of the writer say nothing: it
-        # waits for the interpreter lock in them. Each lowers it a little, so that the loop tries.
+        # What a commit on the loop takes lately, in nanoseconds. Those of the writer say nothing:
+        # it waits for the interpreter lock in them. Each lowers this a little: the loop tries again.
         self._pace = 0
 
     # -- life ---------------------------------------------------------------------------------
