@@ -35,8 +35,9 @@ Spans = tuple[Span, ...]
 
 
 class Sight(NamedTuple):
-    """``allows``: the decision for one path; ``fits``: what it will be, for paths that are only
-    counted. ``key``: two sights with the same see the same."""
+    """``allows``: the decision for one path, asked of each that is told; ``fits``: what it will be,
+    for paths that are only counted, and before the decision where many may not be told. ``key``:
+    two sights with the same see the same."""
 
     spans: Spans
     fits: Callable[[str], bool]
@@ -80,16 +81,14 @@ def common(one: Spans, other: Spans) -> Spans:
 
 
 def in_sight(demands: list[frozenset[str]], allowed: Callable[[str], bool]) -> Sight:
-    """The paths that one pattern of each set fits. ``allowed``, the decision, costs more: it is
-    asked about these only."""
+    """The paths that one pattern of each set fits; ``allowed`` is the decision."""
     spans = reduce(common, map(matched, demands), EVERYTHING)
     tests = [any_of(patterns).fits for patterns in demands]
 
     def fits(path: str) -> bool:
         return all(test(path) for test in tests)
 
-    cheap = tests[0] if len(tests) == 1 else fits
-    return Sight(spans, cheap, lambda path: cheap(path) and allowed(path), tuple(demands))
+    return Sight(spans, tests[0] if len(tests) == 1 else fits, allowed, tuple(demands))
 
 
 def _span(pattern: str) -> Span:

@@ -207,7 +207,7 @@ def _expanded(
         for path, _ in live.walk(db, owner, span, caller.now):
             if len(found) == most:
                 return found
-            if (span.whole or fits(path)) and sight.allows(path):
+            if (span.whole or (fits(path) and sight.fits(path))) and sight.allows(path):
                 found[path] = _facts(selection.facts(db, owner, path))
     return found
 

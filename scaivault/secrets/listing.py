@@ -14,7 +14,7 @@ from scaivault.gate.sight import Sight, Spans, behind, below, common
 from scaivault.secrets import model, store
 from scaivault.secrets.facts import Facts
 from scaivault.secrets.selection import Count, Ends, Selection
-from scaivault.secrets.shelf import Shelf
+from scaivault.secrets.shelf import Key, Shelf
 from scaivault.secrets.tallies import Tallies, Tally
 from scaivault.storage.file import Connection
 from scaivault.wire import secret_lists as wire
@@ -38,8 +38,10 @@ class _View(NamedTuple):
 
 
 class _Found(NamedTuple):
-    item: wire.SecretItem
-    info: SecretInfo | None
+    """Items, and all else that is told of each without its value, if that was asked for."""
+
+    items: list[wire.SecretItem]
+    infos: list[SecretInfo | None]
 
 
 class Lists:
@@ -93,11 +95,11 @@ class Lists:
         change = self._shelf.changes(owner)
         known = self._tallies.find(key, change, now)
 
-        def question(db: Connection) -> tuple[list[_Found], Count]:
+        def question(db: Connection) -> tuple[_Found, Count]:
             count = known or selection.tally(db, owner, spans, sight.fits, now)
             left = common(spans, (below("")._replace(first=behind(place.position)),))
-            rows = selection.page(db, owner, left, sight.allows, count.few, now, place.limit + 1)
-            return [self._found(db, view, row) for row in rows], count
+            rows = selection.page(db, owner, left, sight, count.few, now, place.limit + 1)
+            return self._found(db, view, rows), count
 
         found, count = await self._gate.ask(question)
         # What moves with the clock in other ways is counted anew each time.
@@ -105,12 +107,20 @@ class Lists:
         if known is None and lasts:
             until = None if selection.expired else count.ends
             self._tallies.keep(key, Tally(count, now, until, change))
-        page = self._pages.cut(caller, place, found, lambda row: row.item.path)
-        items = [self._complete(caller, row) for row in page.items]
+        page = self._pages.cut(caller, place, found.items, lambda item: item.path)
+        for item, info in zip(page.items, found.infos, strict=False):
+            self._complete(caller, item, info)
         scope = model.scope_of(owner)
-        return wire.SecretPage(items, page.cursor, page.has_more, count.total, scope)
+        return wire.SecretPage(page.items, page.cursor, page.has_more, count.total, scope)
 
-    def _found(self, db: Connection, view: _View, row: Any) -> _Found:
+    def _found(self, db: Connection, view: _View, rows: list[Any]) -> _Found:
+        items = [self._item(row) for row in rows]
+        if not view.place.filters["include_metadata"]:
+            return _Found(items, [])
+        owner, now = view.caller.owner, view.caller.now
+        return _Found(items, [self._info(db, (owner, item.path), now) for item in items])
+
+    def _item(self, row: Any) -> wire.SecretItem:
         path, secret_type, version, updated_at, expires_at, metadata, deleted_at = row
         item = wire.SecretItem(
             path,
@@ -123,20 +133,17 @@ class Lists:
         if deleted_at is not None:
             item.deleted_at = instant(deleted_at)
             item.recoverable_until = instant(deleted_at + self._retention)
-        key = (view.caller.owner, path)
-        secret = store.find(db, *key) if view.place.filters["include_metadata"] else None
-        if secret is None:
-            return _Found(item, None)
-        return _Found(item, self._facts.info(db, key, secret, view.caller.now))
+        return item
 
-    def _complete(self, caller: Caller, row: _Found) -> wire.SecretItem:
-        """With all else that is told of a secret without its value, if that was asked for."""
-        item, info = row
+    def _info(self, db: Connection, key: Key, now: int) -> SecretInfo | None:
+        secret = store.find(db, *key)
+        return None if secret is None else self._facts.info(db, key, secret, now)
+
+    def _complete(self, caller: Caller, item: wire.SecretItem, info: SecretInfo | None) -> None:
         if info is not None:
             self._facts.counted(info, (caller.owner, item.path), caller.now)
             for name in _FURTHER:
                 setattr(item, name, getattr(info, name))
-        return item
 
     # -- by end of life ------------------------------------------------------------------------
 
@@ -201,7 +208,7 @@ def _expiring(db: Connection, caller: Caller, place: Place, sight: Sight) -> lis
     found: list[tuple[str, int]] = []
     while len(found) <= place.limit:
         rows = Ends(at, path, until, prefix).rows(db, caller.owner, _STEP)
-        found += [row for row in rows if sight.allows(row[0])]
+        found += [row for row in rows if sight.fits(row[0]) and sight.allows(row[0])]
         if len(rows) < _STEP:
             break
         path, at = rows[-1]

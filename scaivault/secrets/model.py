@@ -199,7 +199,7 @@ def check_size(body: bytes, field: str, limit: int) -> None:
 
 
 def tags_of(metadata: str) -> list[str]:
-    return _tagged(metadata).tags or []
+    return [] if metadata == "{}" else _tagged(metadata).tags or []
 
 
 def pruned(versions: list[tuple[int, int | None]], current: int, keep: int, now: int) -> list[int]:

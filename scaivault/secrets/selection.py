@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from scaivault.gate.sight import Span, Spans, below
+from scaivault.gate.sight import Sight, Span, Spans, below
 from scaivault.storage.file import Connection
 
 _NEVER: Final = 2**63
@@ -113,7 +113,7 @@ class Selection(NamedTuple):
         db: Connection,
         owner: str,
         spans: Spans,
-        allows: Callable[[str], bool],
+        sight: Sight,
         few: tuple[str, ...] | None,
         now: int,
         most: int,
@@ -129,13 +129,13 @@ class Selection(NamedTuple):
             if span.whole:
                 sql = "".join((_COLUMNS, self._rows(), self._order, " LIMIT :limit"))
                 rows = db.execute(sql, {**values, "limit": most - len(found)})
-                found += [row for row in rows if allows(row[0])]
+                found += [row for row in rows if sight.allows(row[0])]
                 continue
             if few is None:
                 paths = (path for path, _ in self.walk(db, owner, span, now))
             else:
                 paths = (path for path in few if span.first <= path < span.beyond)
-            told = filter(allows, paths)
+            told = filter(sight.allows, filter(sight.fits, paths))
             sql = "".join((_COLUMNS, self._rows(), self._among, self._order))
             # Where something changed since the count, there are fewer rows than paths.
             while among := list(islice(told, most - len(found))):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scaivault.clock import DAY, HOUR, MINUTE
-from scaivault.gate.sight import below
+from scaivault.gate.sight import Sight, below
 from scaivault.secrets import selection
 from tests.support.house import Answer, House
 from tests.support.rights import SCOPES, grant
@@ -292,10 +292,11 @@ async def test_what_is_gone_since_the_count_leaves_its_place_to_the_next(house: 
         await house.put(path)
     await house.delete("b")
     wide = (below("", whole=False),)
+    sight = Sight(wide, lambda _: True, lambda _: True, "")
     few = ("a", "b", "c", "d")
     rows = await house.vault.gate.ask(
         lambda db: selection.Selection().page(
-            db, house.made["tenant_id"], wide, lambda _: True, few, house.clock.now(), 2
+            db, house.made["tenant_id"], wide, sight, few, house.clock.now(), 2
         )
     )
     assert [row[0] for row in rows] == ["a", "c"]
