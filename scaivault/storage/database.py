@@ -119,7 +119,7 @@ class Database:
         self._own: Connection | None = None
         self._away = 0  # units and orders handed to the writer and not settled
         # What a commit on the loop takes lately, in nanoseconds. Those of the writer say nothing:
-        # it waits for the interpreter lock in them. Each lowers this a little: the loop tries again.
+        # it waits for the interpreter lock in them. Each lowers this a little: the loop tries.
         self._pace = 0
 
     # -- life ---------------------------------------------------------------------------------
