@@ -63,6 +63,11 @@ class Body:
         self._ended = False
         self._lost = False
 
+    @property
+    def unasked(self) -> bool:
+        """Whether the client waits for word that it is wanted, as far as we know."""
+        return self._wanted is not None and not (self._bytes or self._ended)
+
     def add(self, data: bytes) -> None:
         """A piece came in."""
         self._bytes += data

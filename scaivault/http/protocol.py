@@ -262,7 +262,8 @@ class Connection(asyncio.Protocol):
         path, _, query = _origin(self._url).partition(b"?")
         keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
         framed = not _BODIED.isdisjoint(map(_NAME, self._lines))
-        body = Body(self._flow, self._go_on if self._continue else None) if framed else None
+        go_on = self._go_on if self._continue and parser.get_http_version() == "1.1" else None
+        body = Body(self._flow, go_on) if framed else None
         waiting = self._waiting(
             parser.get_method().decode("ascii"), path, query, Head(self._lines), body, keep_alive
         )
@@ -345,7 +346,9 @@ class Connection(asyncio.Protocol):
     async def _answered(self, waiting: _Waiting) -> None:
         try:
             reply = await self._respond(waiting.request)
-            if reply is not None and not waiting.gone:
+            if reply is None:
+                self._unanswered(waiting)
+            elif not waiting.gone:
                 await self._flow.writable()
                 self._tell(waiting, reply)
         except BaseException:
@@ -354,20 +357,23 @@ class Connection(asyncio.Protocol):
         finally:
             self._done(waiting)
 
+    def _unanswered(self, waiting: _Waiting) -> None:
+        """There is no answer: the next one must not be taken for it."""
+        if not waiting.gone:
+            self._close()
+
     def _tell(self, waiting: _Waiting, reply: Reply) -> None:
         if waiting.gone or self.transport.is_closing():
             return
+        if waiting.body is not None and waiting.body.unasked:
+            # The client waits for 100-continue: whether it sends the body behind this answer is
+            # its choice, and what a proxy takes for the next request we would take for the body.
+            waiting.keep_alive = False
+        length = b"" if reply.status == 204 else b"content-length: %d\r\n" % reply.length
         end = b"" if waiting.keep_alive else b"connection: close\r\n"
         self.transport.write(
-            b"%b%b%bcontent-length: %d\r\n%b\r\n%b"
-            % (
-                STATUS_LINE[reply.status],
-                self._general(),
-                reply.head,
-                reply.length,
-                end,
-                reply.body,
-            )
+            b"%b%b%b%b%b\r\n%b"
+            % (STATUS_LINE[reply.status], self._general(), reply.head, length, end, reply.body)
         )
 
     def _general(self) -> bytes:
@@ -388,7 +394,9 @@ class Connection(asyncio.Protocol):
         """The present request has its answer, or nobody to give it to."""
         waiting.body = None  # what still comes of it is dropped
         self._present = None
-        if not waiting.keep_alive and not waiting.gone:
+        if waiting.gone:  # and so is the connection, or it has been told why it ends
+            return
+        if not waiting.keep_alive:
             self.transport.close()
         if self.transport.is_closing():
             self._arm(self.body_timeout, self.transport.abort)

@@ -1,0 +1,114 @@
+"""How answers and connections end: no answer is taken for another, no body for a request."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from scaivault.http.answers import Reply
+from scaivault.http.request import Gone, Request
+from tests.support.kept import Wire, connected, quiet
+
+HOST = b"Host: v\r\n"
+GET = b"GET /%b HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+async def app(request: Request) -> Reply | None:
+    """Answers with the path; ``/none`` not at all, ``/unread`` without a look at the body."""
+    if request.path == b"/none":
+        return None
+    if request.path == b"/broken":
+        raise LookupError
+    if request.path != b"/unread":
+        try:
+            await request.body(1 << 20)
+        except Gone:
+            return None
+    if request.path == b"/nothing":
+        return Reply(204, b"", b"", 0)
+    return Reply(200, b"", request.path, len(request.path))
+
+
+async def exchanged(*pieces: bytes) -> Wire:
+    """What came of these pieces, each sent when the last one was dealt with. Nothing but the
+    application may fail."""
+    connection, wire = connected(app)
+    for piece in pieces:
+        if not wire.closed:
+            connection.data_received(piece)
+        tasks = list(connection._state.tasks)
+        await quiet()
+        failed = [task.exception() for task in tasks if task.done()]
+        assert [one for one in failed if not isinstance(one, LookupError | None)] == []
+    return wire
+
+
+@pytest.mark.parametrize("path", [b"none", b"broken"])
+async def test_a_request_without_an_answer_ends_the_connection(path: bytes) -> None:
+    """Else the client would take the next answer for this one's."""
+    for pieces in ([GET % path, GET % b"next"], [GET % path + GET % b"next"]):
+        wire = await exchanged(*pieces)
+        assert wire.closed
+        assert bytes(wire.sent) == b""
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_a_broken_body_is_refused_once(pieces: int) -> None:
+    head = b"POST /a HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+    body = b"5\r\nhello\r\nzz\r\n"
+    wire = await exchanged(*([head + body] if pieces == 1 else [head, body]))
+    assert bytes(wire.sent).count(b"HTTP/1.1 ") == 1
+    assert wire.sent.startswith(b"HTTP/1.1 400 ")
+    assert wire.ended
+
+
+async def test_an_answer_without_content_has_no_length() -> None:
+    """RFC 9110 section 8.6."""
+    wire = await exchanged(GET % b"nothing", GET % b"next")
+    first, _, rest = bytes(wire.sent).partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 204 ")
+    assert b"content-length" not in first
+    assert rest.startswith(b"HTTP/1.1 200 ")
+
+
+# -- Expect: 100-continue ------------------------------------------------------------------------
+
+
+def expecting(path: bytes, version: bytes = b"1.1", length: int = 0) -> bytes:
+    length = length or len(GET % b"smuggled")
+    return b"".join((
+        b"POST /%b HTTP/%b\r\n" % (path, version), HOST,
+        b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % length,
+    ))  # fmt: skip
+
+
+async def test_a_body_that_was_never_asked_for_ends_the_connection() -> None:
+    """Whether it comes behind the answer is the client's choice, and a proxy between may choose
+    otherwise than we think: what it sends next is a request to one and a body to the other."""
+    wire = await exchanged(expecting(b"unread"), GET % b"smuggled")
+    assert b"100 Continue" not in wire.sent
+    assert b"connection: close" in wire.sent
+    assert wire.closed
+    assert b"smuggled" not in wire.sent
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+async def test_a_body_is_asked_for_once_it_is_wanted(version: bytes) -> None:
+    """Of HTTP/1.0 never: it knows no such answer (RFC 9110 section 10.1.1)."""
+    connection, wire = connected(app)
+    connection.data_received(expecting(b"asked", version, 3))
+    await quiet()
+    assert bytes(wire.sent) == (b"HTTP/1.1 100 Continue\r\n\r\n" if version == b"1.1" else b"")
+    connection.data_received(b"abc")
+    await asyncio.gather(*connection._state.tasks)
+    assert wire.sent.endswith(b"/asked")
+    assert wire.closed is (version == b"1.0")
+
+
+@pytest.mark.parametrize("path", [b"read", b"unread"])
+async def test_a_body_that_did_not_wait(path: bytes) -> None:
+    """It is there: the connection goes on behind it."""
+    wire = await exchanged(expecting(path, length=3) + b"abc", GET % b"next")
+    assert b"connection: close" not in wire.sent
+    assert wire.sent.endswith(b"/next")
