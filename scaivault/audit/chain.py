@@ -14,7 +14,7 @@ in its right place is taken as it is, so that one change is not told once for ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from msgspec import structs
@@ -32,6 +32,7 @@ from scaivault.wire.audit import ChainHead, ChainReport, LastCheckpoint
 
 MOST_ROWS: Final = 1_000_000
 _ALL: Final = -1
+_STEP: Final = 32  # rows between two rests: about a millisecond
 _Entry = Record | Tombstone
 
 # The record as bytes: text that is no UTF-8 would end the query instead of being found.
@@ -83,18 +84,23 @@ def stretch(connection: Connection, since: str | None, until: str | None) -> tup
 
 
 def verify(
-    connection: Connection, vault_id: str, keys: Mapping[str, bytes], request: Request
+    connection: Connection,
+    vault_id: str,
+    keys: Mapping[str, bytes],
+    request: Request,
+    rest: Callable[[], object] = lambda: None,
 ) -> ChainReport:
     """Check the rows asked for, the checkpoints over them and the head. Call in one snapshot.
 
-    ``keys``: key id -> public key of the checkpoints. Reads row by row, in constant memory."""
+    ``keys``: key id -> public key of the checkpoints; ``rest``: called behind each few rows.
+    Reads row by row, in constant memory."""
     findings = Findings()
     head, head_hash = _head(connection, vault_id)
     _check_head(connection, vault_id, request, head, findings)
     point = checkpoints.newest(connection)
     tail = max(0, head - point[0]) if point is not None else head
     last = head if request.to_seq is None else min(request.to_seq, head)
-    walk = _Walk(connection, findings, request.from_seq, head)
+    walk = _Walk(connection, findings, request.from_seq, head, rest)
     walk.start_from(_stored_hash(connection, vault_id, request.from_seq - 1))
     counted = 0
     try:
@@ -176,10 +182,18 @@ def _unreadable(error: EngineError, walk: _Walk, findings: Findings) -> None:
 class _Walk:
     """From row to row. ``last``: the last one that was read."""
 
-    def __init__(self, connection: Connection, findings: Findings, first: int, head: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        findings: Findings,
+        first: int,
+        head: int,
+        rest: Callable[[], object],
+    ) -> None:
         self._connection: Final = connection
         self._findings: Final = findings
         self._first: Final = first
+        self._rest: Final = rest
         self.prunes: Final = Prunes(connection, findings, first)
         self._next = first
         self._previous: bytes | None = None
@@ -206,6 +220,8 @@ class _Walk:
             self._row(seq, stored, record)
             self.last, self._next = seq, seq + 1
             self.count += 1
+            if not self.count % _STEP:
+                self._rest()
         self.complete = self.last >= last or self.count != limit
         if self.complete and self._next <= last:
             self._missing(self._next, last)

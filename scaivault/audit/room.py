@@ -63,7 +63,8 @@ class Audit:
                 if since is not None or until is not None:
                     first, last = chain.stretch(db, since, until)
                 wanted = chain.Request(first, last, expect, committed)
-                return chain.verify(db, self._vault_id, stored_keys(db), wanted)
+                rest = self._gate.database.pace().rest
+                return chain.verify(db, self._vault_id, stored_keys(db), wanted, rest)
         except FileDamaged as fault:
             raise StorageFailed("damaged") from fault
         except EngineError as error:

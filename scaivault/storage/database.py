@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any, Final, TypeVar
 
 from scaivault.clock import SystemClock
 from scaivault.crypto.memory import Guarded
-from scaivault.storage import private
+from scaivault.storage import copying
 from scaivault.storage.failures import StorageFailed, failure, translate, undo
 from scaivault.storage.file import (
     Connection,
@@ -35,6 +34,7 @@ from scaivault.storage.file import (
     rekey,
 )
 from scaivault.storage.folding import LogFolder
+from scaivault.storage.pace import Pace
 from scaivault.storage.timing import Timing
 from scaivault.storage.units import Closer, Unit
 
@@ -435,22 +435,13 @@ class Database:
             return fresh
         return connection
 
-    # -- backup -------------------------------------------------------------------------------
+    # -- beside the requests ------------------------------------------------------------------
+
+    def pace(self) -> Pace:
+        """Of work in a thread of its own, which makes way for commits."""
+        return Pace(lambda: self.commits.total)
 
     def copy_to(self, target: Path) -> None:
-        """An online copy under the same key, for the caller's own thread.
-
-        Writers go on meanwhile; the copy is one consistent state (SQLite backup interface).
-        ``FileExistsError`` when ``target`` is there."""
-        # SQLite would make the file open to others; its companions inherit the mode.
-        os.close(private.create(target))
-        source = self.connect()
-        try:
-            copy = open_file(target, self._key, cache_mib=2)
-            try:
-                source.backup(copy, pages=256)
-                copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            finally:
-                copy.close()
-        finally:
-            source.close()
+        """An online copy under the same key, for the caller's own thread. Writers go on meanwhile;
+        the copy is one consistent state. ``FileExistsError`` when ``target`` is there."""
+        copying.copy(lambda: self.connect(readers=1), target, self._key, self.pace())

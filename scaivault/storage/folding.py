@@ -11,8 +11,8 @@ from scaivault.storage.file import Connection, EngineError, FileDamaged
 if TYPE_CHECKING:
     from scaivault.storage.database import Database
 
-# The log is folded into the file once it has this many 4 KiB pages; far larger, and a reader that
-# never pauses has kept it from being reused: then the writer itself waits for the readers once.
+# The log is folded into the file once it has this many 4 KiB pages. Under steady load it is never
+# folded to its end, and so not begun anew: far larger, and the writer itself folds the rest.
 FOLD_PAGES: Final = 4_096
 FOLD_FORCE: Final = 16_384
 FOLD_LOOK: Final = 64  # commits between two looks at its length
@@ -30,8 +30,7 @@ class LogFolder:
         self._thread.start()
 
     def after_commit(self, connection: Connection) -> bool:
-        """Look at the log now and then; whether the writer has to wait for the readers once
-        (``restart``)."""
+        """Look at the log now and then; whether it should begin anew (``restart``)."""
         self._commits += 1
         if self._commits % FOLD_LOOK:
             return False
@@ -45,9 +44,16 @@ class LogFolder:
 
     @staticmethod
     def restart(connection: Connection) -> None:
-        """Fold all, and begin the log anew."""
+        """Fold the rest, and begin the log anew, if nobody reads in it right now. Who reads long
+        (a copy, a verification) is not waited for, as all commits would wait as well: the log
+        goes on growing, and this is tried again soon."""
         with contextlib.suppress(EngineError):
-            connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+            connection.execute("PRAGMA busy_timeout=0")
+            try:
+                connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout={patience:d}")
 
     def stop(self) -> None:
         self._stopped = True

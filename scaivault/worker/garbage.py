@@ -17,7 +17,7 @@ from typing import Final
 
 # Of objects between two collections of the youngest; how many of those between two of the next
 # older, and of all.
-THRESHOLDS: Final = (5_000, 10, 100)
+THRESHOLDS: Final = (2_000, 5, 200)
 LOOK: Final = 0.5  # seconds between two looks whether the vault was opened or sealed
 
 
