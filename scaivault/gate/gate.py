@@ -354,31 +354,32 @@ def _by_policy(act: Act) -> Refusal | None:
 
 def _row(caller: Caller, act: Act) -> Record:
     """The ledger row of an act that was done, or refused."""
-    return _told(act, record(caller, act.action, act.path, caller.now))
+    entry = record(caller, act.action, act.path, caller.now)
+    entry.extra_data = _extra(caller, act)
+    entry.success = act.refused is None
+    return entry
 
 
 def _rows(caller: Caller, acts: list[Act]) -> list[Record]:
     """``_row`` of each; they share what their acts share."""
-    found = records(caller, [(act.action, act.path) for act in acts], caller.now)
-    return [_told(act, entry) for act, entry in zip(acts, found, strict=True)]
+    about = [(act.action, act.path, _extra(caller, act), act.refused is None) for act in acts]
+    return records(caller, caller.now, about)
 
 
-def _told(act: Act, entry: Record) -> Record:
+def _extra(caller: Caller, act: Act) -> dict[str, object]:
+    """What a row says besides."""
     refused = act.refused
-    if refused is None and not entry.extra_data:
-        entry.extra_data = act.extra
-        return entry
-    extra = entry.extra_data
-    extra.update(act.extra)
+    if refused is None and not caller.notes:
+        return act.extra
+    extra = {**caller.notes, **act.extra}
     if refused is not None:
-        entry.success = False
         extra["error_code"] = refused.code
         if _by_policy(act) is not None:
             extra["permission"] = act.permission
             for name in ("policy_id", "failed_condition"):
                 if name in refused.details:
                     extra[name] = refused.details[name]
-    return entry
+    return extra
 
 
 def steps(caller: Caller) -> Caller:

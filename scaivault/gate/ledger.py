@@ -79,24 +79,26 @@ def record(caller: Caller, action: str, path: str | None, now: int) -> Record:
     )
 
 
-def records(caller: Caller, about: Sequence[tuple[str, str | None]], now: int) -> list[Record]:
-    """A ``record`` for each action and path."""
+About = tuple[str, str | None, dict[str, Any], bool]
+"""What rows of one request differ in: action, path, ``extra_data``, success."""
+
+
+def records(caller: Caller, now: int, about: Sequence[About]) -> list[Record]:
+    """A ``record`` for each, with its ``extra_data``, which they may share."""
     principal = caller.principal
     home, identity, kind = None, None, None
     if principal is not None:
         home = principal.tenant_id or None
         identity, kind = principal.identity_id, principal.identity_type
-    notes, partner, request = caller.notes, caller.partner_id, caller.request_id
+    partner, request = caller.partner_id, caller.request_id
     address, tenant, agent = caller.source_ip, caller.tenant_id, caller.user_agent
-    at = instant(now)
-    # By position, which takes half as long: action, actor_tenant_id, duration_ms, extra_data, id,
-    # identity_id, identity_type, partner_id, request_id, secret_path, seq, source_ip, success, …
+    at, names = instant(now), timed_ids("log_", now, len(about))
     return [
         Record(
-            action, home, 0, dict(notes), name, identity, kind, partner, request, path, 0, address,
-            True, tenant, at, agent,
+            action, home, 0, told, name, identity, kind, partner, request, path, 0, address,
+            success, tenant, at, agent,
         )
-        for (action, path), name in zip(about, timed_ids("log_", now, len(about)), strict=True)
+        for (action, path, told, success), name in zip(about, names, strict=True)
     ]  # fmt: skip
 
 

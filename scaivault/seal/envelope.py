@@ -34,6 +34,15 @@ class Place(NamedTuple):
     value: bytes
 
 
+Boxes = tuple[bytes, bytes, bytes, bytes]
+"""Wrapped data key and ciphertext of a sealed field, and the context of each."""
+
+
+def boxes(sealed: Sealed, place: Place) -> Boxes:
+    """What is opened, and where it stands."""
+    return sealed[1:] + place
+
+
 class Envelope:
     """Seals and opens fields with the keys of an open keyring."""
 
@@ -70,23 +79,15 @@ class Envelope:
             _, key = self._keyring.data_key(owner, sealed.key_version)
             return aead.open_value(key, sealed.dek, sealed.value, place.dek, place.value)
 
-    def open_all(self, owner: str, fields: Sequence[tuple[Place, Sealed]]) -> list[bytes | None]:
-        """``open_in`` of many fields of one owner; None for what does not open."""
-        found: list[bytes | None] = [None] * len(fields)
+    def open_all(self, owner: str, key_version: int, boxes: Sequence[Boxes]) -> list[bytes | None]:
+        """``open_in`` of many fields of one owner under one version of its key; None for what does
+        not open."""
         with self._keyring.lock:
-            for version in {sealed.key_version for _, sealed in fields}:
-                some = [at for at, field in enumerate(fields) if field[1].key_version == version]
-                try:
-                    _, key = self._keyring.data_key(owner, version)
-                except KeyMissing:
-                    continue
-                boxes = (fields[at] for at in some)
-                opened = aead.open_values(
-                    key, [(box.dek, box.value, place.dek, place.value) for place, box in boxes]
-                )
-                for at, value in zip(some, opened, strict=True):
-                    found[at] = value
-        return found
+            try:
+                _, key = self._keyring.data_key(owner, key_version)
+            except KeyMissing:
+                return [None] * len(boxes)
+            return aead.open_values(key, boxes)
 
     def has_key(self, owner: str) -> bool:
         """Whether there is a key of ``owner`` at all, or it was destroyed."""

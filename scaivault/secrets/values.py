@@ -10,13 +10,15 @@ from scaivault.errors import Refusal
 from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act, Gate, steps
 from scaivault.gate.transaction import Transaction
-from scaivault.seal.envelope import Place, Sealed
+from scaivault.seal.envelope import Boxes, boxes
 from scaivault.seal.keyring import KeyMissing
 from scaivault.secrets import model, store
 from scaivault.secrets.access import Access
 from scaivault.secrets.model import Version, place
 from scaivault.secrets.shelf import Key, Shelf, Stored
 from scaivault.storage.file import Connection
+
+_NEVER: Final = 2**63
 
 
 class Value(NamedTuple):
@@ -103,33 +105,30 @@ class Values:
     ) -> dict[str, Value]:
         """``at_hand`` of many paths, opened in one go; without those whose row is not on the shelf
         or is to be refused."""
-        owner, now, envelope = caller.owner, caller.now, self._gate.envelope
-        ready: list[tuple[str, Stored, Version]] = []
-        fields: list[tuple[Place, Sealed]] = []
+        owner, now, envelope, shelf = caller.owner, caller.now, self._gate.envelope, self.shelf
+        ready: dict[int, list[tuple[str, Stored, Version, Boxes]]] = {}  # by version of the key
         for path in paths:
-            stored = self.shelf.peek((owner, path))
+            stored = shelf.peek((owner, path))
             if stored is None or stored.version is None:
                 continue
-            version, ends = stored.version, stored.secret.expires_at
-            if number not in (None, version.version) or version.quarantined_at is not None:
+            version, secret, at = stored.version, stored.secret, stored.place
+            if version.quarantined_at is not None or number not in (None, version.version):
                 continue
-            if stored.secret.deleted_at is not None or (ends is not None and ends <= now):
+            if secret.deleted_at is not None or (secret.expires_at or _NEVER) <= now:
                 continue
             sealed = version.sealed
-            if stored.place is None:
-                stored.place = envelope.place(
-                    owner, place(path), version.version, sealed.key_version
-                )
-            ready.append((path, stored, version))
-            fields.append((stored.place, sealed))
-        found = {
-            path: Value(stored, version, data)
-            for (path, stored, version), data in zip(
-                ready, envelope.open_all(owner, fields), strict=True
-            )
-            if data is not None
-        }
-        self.shelf.hits += len(found)
+            if at is None:
+                at = envelope.place(owner, place(path), version.version, sealed.key_version)
+                stored.place = at
+            entry = (path, stored, version, boxes(sealed, at))
+            ready.setdefault(sealed.key_version, []).append(entry)
+        found: dict[str, Value] = {}
+        for key_version, some in ready.items():
+            opened = envelope.open_all(owner, key_version, [entry[3] for entry in some])
+            for (path, stored, version, _), data in zip(some, opened, strict=True):
+                if data is not None:
+                    found[path] = Value(stored, version, data)
+        shelf.hits += len(found)
         return found
 
     def seen(self, caller: Caller, value: Value) -> None:
