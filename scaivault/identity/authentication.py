@@ -4,6 +4,7 @@ the event loop before the change is answered."""
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from hashlib import blake2b
@@ -26,6 +27,9 @@ from scaivault.storage.file import Connection
 from scaivault.tenancy import Tenancy
 
 _REMEMBERED: Final = 10_000
+# Of the process: what was found out while another vault was open, or this one before it was
+# sealed, must not look like something of today.
+_CHANGES: Final = itertools.count()
 _TOKEN_LONGEST: Final = 8 * 1024
 
 
@@ -62,12 +66,14 @@ class Authentication:
         self.foreign: Final = foreign
         self._salt: Final = os.urandom(32)
         self._known: dict[bytes, Known] = {}
-        # How often something about identities changed: what was found out before may not hold.
-        self.changes = 0
+        # Another number after each change to identities or tenants: what was found out under
+        # another one may not hold.
+        self.changes = next(_CHANGES)
         # (tx, tenant_id, canonical id): what other rooms keep of an identity that is deleted.
         self.on_deleted: Callable[[Transaction, str, str], object] = lambda _tx, _tenant, _id: None
         self.used: dict[str, tuple[Principal, int]] = {}
         gate.check_still = self.check_still
+        tenancy.on_changed = self.forget
 
     async def authenticate(self, token: str, now: int) -> Known:
         """Whom a bearer token stands for; a refusal of the 401 family otherwise."""
@@ -107,8 +113,8 @@ class Authentication:
         return max(token.last_used_at or 0, known[1] // MINUTE * MINUTE)
 
     def forget(self) -> None:
-        """Something about an identity changed: look everybody up again."""
-        self.changes += 1
+        """Something about an identity or a tenant changed: look everybody up again."""
+        self.changes = next(_CHANGES)
         self._known.clear()
 
     async def _remember(self, token: str, name: bytes, now: int) -> Known:

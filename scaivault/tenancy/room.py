@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Final, TypeVar
 
 from scaivault.crypto.memory import Guarded
 from scaivault.errors import Refusal
@@ -26,6 +26,8 @@ from scaivault.tenancy.model import (
     together,
 )
 
+T = TypeVar("T", Partner, Tenant)
+
 # Shorter than what is kept of a longer header, so that a part of one is never taken for an id.
 _ID: Final = re.compile(r"tnt_[0-9a-z_-]{1,59}\Z")
 
@@ -38,6 +40,8 @@ class Tenancy:
         self._keyring: Final = keyring
         self.partners: dict[str, Partner] = {}
         self.tenants: dict[str, Tenant] = {}
+        # What was found out about callers may not hold any more.
+        self.on_changed: Callable[[], object] = lambda: None
 
     def load(self, connection: Connection) -> None:
         """Take up what the file holds."""
@@ -156,7 +160,7 @@ class Tenancy:
         store.put_partner(tx, partner)
         if not store.keys(tx.connection, partner.id):
             keep_partner_key(tx, self._keyring, partner.id, 1, Guarded.random())
-        tx.then(lambda: self.partners.__setitem__(partner.id, partner))
+        tx.then(lambda: self._take_up(self.partners, partner))
 
     def keep_tenant(self, tx: Transaction, tenant: Tenant) -> Tenant:
         """Write a tenant's row; a new one gets its key. What is written: partner and time of making
@@ -175,8 +179,12 @@ class Tenancy:
         store.put_tenant(tx, tenant)
         if known is None:
             self._make_key(tx, tenant)
-        tx.then(lambda: self.tenants.__setitem__(tenant.id, tenant))
+        tx.then(lambda: self._take_up(self.tenants, tenant))
         return tenant
+
+    def _take_up(self, among: dict[str, T], one: T) -> None:
+        among[one.id] = one
+        self.on_changed()
 
     @staticmethod
     def _check_key(tx: Transaction, tenant: Tenant) -> None:

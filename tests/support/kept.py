@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from uvicorn.server import ServerState
 
@@ -150,3 +150,32 @@ class Kept:
                 raise EOFError
             wire.more.clear()
             await wire.more.wait()
+
+
+class Story(NamedTuple):
+    """Who asks for what on a kept connection; what happens then; what he is told from then on."""
+
+    token: str
+    target: str
+    end: Callable[[], Awaitable[Any]]
+    code: str
+    headers: Mapping[str, str] = {}
+
+
+def told(answer: Answer) -> str:
+    """``ok``, or the code of the refusal."""
+    return "ok" if answer.status == 200 else answer.code
+
+
+async def follow(house: House, story: Story) -> None:
+    """The story comes true for the very next request."""
+    kept = Kept(house)
+    more: Any = {"token": story.token, "headers": story.headers}
+    for _ in range(3):
+        assert told(await kept.get(story.target, **more)) == "ok"
+    assert kept.stands, "nothing is remembered: this would show nothing"
+    assert kept.again == 2
+    await story.end()
+    for _ in range(2):
+        assert told(await kept.get(story.target, **more)) == story.code
+    assert told(await Kept(house).get(story.target, **more)) == story.code
