@@ -19,7 +19,7 @@ from scaivault.gate.paths import MAX_LENGTH, check_path
 from scaivault.gate.sight import Sight, common, matched
 from scaivault.secrets import model, selection
 from scaivault.secrets.selection import Selection
-from scaivault.secrets.values import Value, Values
+from scaivault.secrets.values import Found, Value, Values
 from scaivault.storage.file import Connection
 from scaivault.wire import secret_lists as wire
 
@@ -62,7 +62,7 @@ class Batch:
         secrets = await self._gate.read_many(
             caller, list(acts.values()), look, fail_fast=options.fail_fast
         )
-        errors = _faults(acts)
+        errors = _faults(acts) if len(secrets) < len(acts) else {}
         return wire.BatchValues(secrets, errors, len(secrets), len(errors))
 
     async def _look(
@@ -73,8 +73,10 @@ class Batch:
         values, number = self._values, options.version
         wanted = [path for path, act in acts.items() if act.refused is None]
         ready = {} if options.fail_fast else values.all_at_hand(caller, wanted, number)
-        lacking = [path for path in wanted if path not in ready]
-        found = await values.gather(caller.owner, lacking, number) if lacking else {}
+        found: dict[str, Found] = {}
+        if len(ready) < len(wanted):
+            lacking = [path for path in wanted if path not in ready]
+            found = await values.gather(caller.owner, lacking, number)
         read: list[Value] = []
         secrets: dict[str, wire.BatchValue] = {}
         extras: dict[int, dict[str, object]] = {}  # the rows of one version say the same

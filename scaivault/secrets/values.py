@@ -137,12 +137,16 @@ class Values:
 
     def all_seen(self, caller: Caller, values: Sequence[Value]) -> None:
         """``seen`` of each."""
-        owner, now, reads = caller.owner, caller.now, self.reads
-        self.access.touch_all([(owner, value.stored.secret.path) for value in values], now)
+        owner, now = caller.owner, caller.now
+        keys: list[Key] = []
+        kinds: dict[str, int] = {}
         for stored, version, _ in values:
             stored.last_at = now
-            kind = (owner, version.secret_type)
-            reads[kind] = reads.get(kind, 0) + 1
+            keys.append((owner, stored.secret.path))
+            kinds[version.secret_type] = kinds.get(version.secret_type, 0) + 1
+        self.access.touch_all(keys, now)
+        for kind, count in kinds.items():
+            self.reads[owner, kind] = self.reads.get((owner, kind), 0) + count
 
     async def _fetch(
         self, owner: str, known: dict[str, Stored | None], number: int | None

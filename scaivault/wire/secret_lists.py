@@ -1,4 +1,7 @@
-"""Requests and answers about many secrets at once."""
+"""Requests and answers about many secrets at once.
+
+What an answer has hundreds of is left out of Python's garbage collection (``gc=False``): none of
+it can be part of a cycle."""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class ListSecrets(Struct, frozen=True):
     cursor: str | None = None
 
 
-class SecretItem(Struct):
+class SecretItem(Struct, gc=False):
     """One line of a list. What stands behind ``tags`` is there only when it was asked for."""
 
     path: str
@@ -70,7 +73,7 @@ class ListExpiring(Struct, frozen=True):
     cursor: str | None = None
 
 
-class ExpiringItem(Struct):
+class ExpiringItem(Struct, gc=False):
     """A secret that ends soon; ``days_remaining`` is rounded up."""
 
     path: str
@@ -108,7 +111,7 @@ class ReadBatch(Struct, frozen=True):
     body: BatchBody
 
 
-class BatchValue(Struct):
+class BatchValue(Struct, gc=False):
     """A value of a batch; the last three only with ``include_metadata``."""
 
     data: Raw
@@ -148,7 +151,7 @@ class ReadBatchMetadata(Struct, frozen=True):
     body: BatchMetadataBody
 
 
-class BatchFacts(Struct):
+class BatchFacts(Struct, gc=False):
     """What a batch tells of a secret without its value; no ``tags`` where there are none."""
 
     version: int
