@@ -55,9 +55,9 @@ def rotate(tx: Transaction, path: str, rotation: Rotation) -> wire.Rotated:
         raise faults({"new_value": "is required: no policy generates values for this secret"})
     after = next_version(before, tx.now)
     until = tx.now + rotation.grace_length
-    append(tx, owner, after, rotation.data)
     store.end_older(tx, owner, path, after.current_version, until)
     prune(tx, owner, after)
+    append(tx, owner, after, rotation.data)
     tx.note(
         version=after.current_version,
         old_version=before.current_version,

@@ -14,9 +14,14 @@ _SECRET: Final = (
     " created_at, updated_at, expires_at, deleted_at, rotation_policy_id, secret_policy_id,"
     " secret_type, notice_at FROM secret WHERE owner_id = :owner AND path = :path"
 )
+# Sealed values beyond so many bytes stand elsewhere: with one, a row might not fit its page.
+_LARGE: Final = 512
+_FIELDS: Final = (
+    "version, secret_type, created_at, created_by, readable_until, quarantined_at, key_version,"
+    " dek, coalesce((SELECT l.value FROM secret_large l WHERE l.id = large), value)"
+)
 _VERSION: Final = (
-    "SELECT version, secret_type, created_at, created_by, readable_until, quarantined_at,"
-    " key_version, dek, value FROM secret_version"
+    f"SELECT {_FIELDS} FROM secret_version"  # noqa: S608 - literals
     " WHERE owner_id = :owner AND path = :path AND version = :version"
 )
 
@@ -120,10 +125,17 @@ def notice(tx: Transaction, owner: str, path: str, at: int | None) -> None:
 
 
 def add_version(tx: Transaction, owner: str, path: str, version: Version) -> None:
+    value, large = version.sealed.value, None
+    if len(value) > _LARGE:
+        (large,) = tx.row(
+            "INSERT INTO secret_large (value) VALUES (:value) RETURNING id", {"value": value}
+        )
+        value = b""
     tx.execute(
         "INSERT INTO secret_version (owner_id, path, version, secret_type, created_at, created_by,"
-        " readable_until, key_version, dek, value) VALUES (:owner, :path, :version, :secret_type,"
-        " :created_at, :created_by, :readable_until, :key_version, :dek, :value)",
+        " readable_until, key_version, dek, value, large) VALUES (:owner, :path, :version,"
+        " :secret_type, :created_at, :created_by, :readable_until, :key_version, :dek, :value,"
+        " :large)",
         {
             "owner": owner,
             "path": path,
@@ -134,7 +146,8 @@ def add_version(tx: Transaction, owner: str, path: str, version: Version) -> Non
             "readable_until": version.readable_until,
             "key_version": version.sealed.key_version,
             "dek": version.sealed.dek,
-            "value": version.sealed.value,
+            "value": value,
+            "large": large,
         },
     )
 
@@ -240,8 +253,7 @@ def some_versions(db: Connection, after: tuple[str, str, int], limit: int) -> li
     """(owner, path, version) of sound versions behind one, in key order."""
     owner, path, version = after
     rows = db.execute(
-        "SELECT owner_id, path, version, secret_type, created_at, created_by, readable_until,"
-        " quarantined_at, key_version, dek, value FROM secret_version"
+        f"SELECT owner_id, path, {_FIELDS} FROM secret_version"  # noqa: S608 - literals
         " WHERE (owner_id, path, version) > (:owner, :path, :version)"
         " AND quarantined_at IS NULL ORDER BY owner_id, path, version LIMIT :limit",
         {"owner": owner, "path": path, "version": version, "limit": limit},

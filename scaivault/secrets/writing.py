@@ -59,8 +59,8 @@ class Writing:
         options.check_links(draft.settings.sent, request.body.generate_from)
         model.check_version(None if before is None else before.current_version, draft.believed)
         secret = _written(before or _blank(path, tx.now), draft, request.body.secret_type, tx.now)
-        append(tx, owner, secret, draft.data)
         prune(tx, owner, secret)
+        append(tx, owner, secret, draft.data)
         tx.note(version=secret.current_version, created=before is None, generated=False)
         if before is None:
             return _created(tx, secret)
@@ -102,11 +102,12 @@ def append(tx: Transaction, owner: str, secret: Secret, data: bytes) -> None:
 
 
 def prune(tx: Transaction, owner: str, secret: Secret) -> None:
-    """Destroy the oldest versions beyond the number to keep."""
+    """Destroy the oldest versions beyond the number to keep. Ahead of the new one: its value takes
+    the pages that are given back, which are written only once then."""
     if secret.last_version == 1:
         return
-    known = store.stored(tx, owner, secret.path)
-    for old in model.pruned(known, secret.current_version, secret.max_versions, tx.now):
+    known = {secret.current_version: None, **dict(store.stored(tx, owner, secret.path))}
+    for old in model.pruned([*known.items()], secret.current_version, secret.max_versions, tx.now):
         store.drop_version(tx, owner, secret.path, old)
 
 
