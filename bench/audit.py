@@ -104,22 +104,33 @@ def _hour(vault: Logged) -> bytes:
 PAGES: dict[str, Question] = {
     "newest page": lambda vault: vault.ask("logs"),
     "by identity": lambda vault: vault.ask("logs", identity_id=PROGRAMS[3]),
-    "by path": lambda vault: vault.ask("logs", path_prefix=path(107)),
+    # As many as the short log has, too.
+    "by path": lambda vault: vault.ask("logs", path_prefix=path(107), limit=10),
     "by folder": lambda vault: vault.ask("logs", path_prefix="bench/app-7/"),
-    "by a rare action": lambda vault: vault.ask("logs", action=RARE),
-    "by address, refused": lambda vault: vault.ask("logs", source_ip=ADDRESSES[3], success="false"),
+    "by a rare action": lambda vault: vault.ask("logs", action=RARE, limit=1),
+    "by address, refused": lambda vault: vault.ask(
+        "logs", source_ip=ADDRESSES[3], success="false", limit=10
+    ),
     "by request": _request_id,
     "an hour far back": _hour,
     "deep cursor": _deep,
 }
 SUMS: dict[str, Question] = {
-    "sums of a day": lambda vault: vault.ask("summary", **{"from": _ago(DAY)}),
+    "sums of 12 hours": lambda vault: vault.ask("summary", **{"from": _ago(DAY // 2)}),
     "sums of 30 days": lambda vault: vault.ask("summary"),
     "trail of a secret": lambda vault: vault.ask(f"secrets/{path(107)}"),
     "trail of a busy one": lambda vault: vault.ask(f"secrets/{BUSY}"),
     "trail of an identity": lambda vault: vault.ask(
         f"identities/{PROGRAMS[3]}", **{"from": _ago(30 * DAY)}
     ),
+}
+
+# Milliseconds: sums cost by the rows that they are over, and 30 days are 3,300,000 of them.
+LONGEST = {
+    "sums of 30 days": 2000,
+    "trail of a secret": 500,
+    "trail of a busy one": 500,
+    "trail of an identity": 1000,
 }
 
 
@@ -202,15 +213,15 @@ def _verified(vault: Logged, first: int, last: int) -> Iterator[float]:
 
 
 def _pages(row: Row, many: int, few: int) -> Iterator[Goal]:
-    for name in (*PAGES, "sums of a day", "trail of a secret"):
+    for name in (*PAGES, "sums of 12 hours"):
         ratio = _ratio(row, name, many, few)
         yield Goal(f"{name}, {many:,} over {few:,}", ratio, "at most", 2)
 
 
 def _sums(row: Row, many: int) -> Iterator[Goal]:
-    for name in ("sums of 30 days", "trail of a busy one", "trail of an identity"):
+    for name, most in LONGEST.items():
         found = row.find(_case(name, many), Vault.name)
-        yield Goal(f"{name}, milliseconds", found and found.median, "at most", 1000)
+        yield Goal(f"{name}, milliseconds", found and found.median, "at most", most)
 
 
 def _rates(row: Row, many: int, few: int) -> Iterator[Goal]:

@@ -73,9 +73,7 @@ def stretch(connection: Connection, since: str | None, until: str | None) -> tup
     ``since <= t < until`` (texts of ``clock.instant``); None: to the head."""
     first, last = 0, None
     if since is not None:
-        (first,) = connection.execute(
-            "SELECT coalesce(max(seq), 0) FROM checkpoint WHERE timestamp < ?", (since,)
-        ).fetchone()
+        first = checkpoints.last_before(connection, since)
     if until is not None:
         (last,) = connection.execute(
             "SELECT min(seq) FROM checkpoint WHERE timestamp >= ?", (until,)

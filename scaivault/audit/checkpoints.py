@@ -19,6 +19,11 @@ _CHECKED: Final = (
 )
 
 
+_LAST: Final = (
+    "SELECT seq FROM checkpoint WHERE timestamp < :time ORDER BY timestamp DESC, seq DESC LIMIT 1"
+)
+
+
 class Span(NamedTuple):
     """Rows ``first`` to ``last`` of a chain that ends at ``head``."""
 
@@ -53,6 +58,13 @@ def stored_keys(connection: Connection) -> dict[str, bytes]:
         if signing.checkpoint_key_id(public) == key_id:
             keys[key_id] = public
     return keys
+
+
+def last_before(connection: Connection, time: str) -> int:
+    """The row of the last checkpoint before ``time`` (text of ``clock.instant``): every row up to
+    it was there by then. 0 where there is none."""
+    row = connection.execute(_LAST, {"time": time}).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def newest(connection: Connection) -> tuple[int, str] | None:

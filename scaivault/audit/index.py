@@ -7,9 +7,11 @@ writer takes them over in portions, and the last portion of a segment moves the 
 What is cut off before that is written again, alike. Rows behind the reach, at most a segment where
 the index keeps up, are looked through by every query.
 
-Why segments and not an entry for each row: 1,000,000 rows about 20,000 paths by 40 identities make
-97,000 entries, 14 bytes a row beside 590 of the ledger itself; the writer spends about a fifth on
-it of what the rows took. A page of any filter then takes 10 to 60 ms, a sum over 30 days 0.4 s.
+Why segments and not an entry for each row: many rows of a segment say the same. 3,500,000 rows
+about 20,000 paths by 40 identities make 3,600,000 entries of terms (``terms.py``), for searches,
+and columns (``columns.py``) of 34 bytes a row, for sums, beside 600 of the ledger itself. A page of
+any filter then takes 10 to 80 ms, sums some 2 ms a segment: by the terms alone they took ten times
+that, as the entries of each value are on a page of their own.
 
 Nothing of this leaves a row in the ledger, or an idle vault would index its own indexing.
 """
@@ -21,8 +23,10 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
 
+from scaivault.audit import columns
+from scaivault.audit.columns import Column
 from scaivault.audit.segment import Entry, Segment, Term
-from scaivault.audit.terms import SEGMENT, pack, places, segment_of, terms, unpack
+from scaivault.audit.terms import SEGMENT, Kind, pack, places, segment_of, terms, unpack
 from scaivault.clock import SystemClock
 from scaivault.gate.gate import Gate
 from scaivault.gate.ledger import Ledger, Record, read_record
@@ -41,20 +45,19 @@ _monotonic: Final = SystemClock().monotonic
 _NOTED: Final = 4  # segments that may wait for the writer: some 100 KiB each
 
 TOGETHER: Final = 4  # about 0.5 ms where each stands on a page of its own
-_INTO: Final = "INSERT INTO audit_term (owner_id, kind, value, segment, count, places) VALUES "
+_INTO: Final = "INSERT INTO audit_term (owner_id, kind, value, segment, places) VALUES "
 _AGAIN: Final = (
-    " ON CONFLICT (owner_id, kind, value, segment)"
-    " DO UPDATE SET count = excluded.count, places = excluded.places"
+    " ON CONFLICT (owner_id, kind, value, segment) DO UPDATE SET places = excluded.places"
 )
 # As in the ledger: one statement for many rows, because each costs a turn of the interpreter lock.
-_ONE: Final = f"{_INTO}(?,?,?,?,?,?){_AGAIN}"
-_MANY: Final = f"{_INTO}{','.join(['(?,?,?,?,?,?)'] * TOGETHER)}{_AGAIN}"
+_ONE: Final = f"{_INTO}(?,?,?,?,?){_AGAIN}"
+_MANY: Final = f"{_INTO}{','.join(['(?,?,?,?,?)'] * TOGETHER)}{_AGAIN}"
 _KEY: Final = "owner_id = ? AND kind = ? AND value = ? AND segment = ?"
 _FRAME: Final = (
-    "INSERT INTO audit_segment (number, first_at, last_at, first_request, last_request, entries)"
-    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET first_at = excluded.first_at,"
+    "INSERT INTO audit_segment (number, first_at, last_at, first_request, last_request)"
+    " VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET first_at = excluded.first_at,"
     " last_at = excluded.last_at, first_request = excluded.first_request,"
-    " last_request = excluded.last_request, entries = excluded.entries"
+    " last_request = excluded.last_request"
 )
 
 
@@ -101,8 +104,9 @@ class Index:
             if made is None:
                 made = await self._read(reach)
             # In a reader's thread, as it takes some 20 ms.
-            await self._write(await self._gate.ask(lambda _: made.entries()))
-            await self._gate.database.submit(_End(made))
+            entries, kinds = await self._gate.ask(lambda _: (made.entries(), made.columns()))
+            await self._write(entries)
+            await self._gate.database.submit(_End(made, kinds))
             return True
 
     async def _read(self, reach: int) -> Segment:
@@ -128,17 +132,20 @@ def drop(db: Connection, bodies: Iterable[bytes]) -> None:
     """Take rows (as they are stored) out of the index, because their content goes. Times and
     request ids of their segment stay as wide as they were, which only makes searches look more."""
     gone: dict[tuple[Term, int], int] = {}
+    rows: dict[int, list[int]] = {}
     for body in bodies:
         try:
             entry = read_record(body)
         except ValueError:
             continue  # it could not be indexed either
         place = (entry.seq - 1) % SEGMENT
+        rows.setdefault(segment_of(entry.seq), []).append(place)
         for term in terms(entry):
             key: tuple[Term, int] = (term, segment_of(entry.seq))
             gone[key] = gone.get(key, 0) | 1 << place
     for key, bits in sorted(gone.items()):
         _take_out(db, (*key[0], key[1]), bits)
+    columns.drop(db, rows)
 
 
 def _take_out(db: Connection, key: tuple[str, str, str, int], bits: int) -> None:
@@ -148,8 +155,8 @@ def _take_out(db: Connection, key: tuple[str, str, str, int], bits: int) -> None
     left = places(unpack(row[0]) & ~bits)
     if left:
         db.execute(
-            f"UPDATE audit_term SET count = ?, places = ? WHERE {_KEY}",  # noqa: S608 - a constant
-            (len(left), pack(left), *key),
+            f"UPDATE audit_term SET places = ? WHERE {_KEY}",  # noqa: S608 - a constant
+            (pack(left), *key),
         )
     else:
         db.execute(f"DELETE FROM audit_term WHERE {_KEY}", key)  # noqa: S608 - a constant
@@ -189,13 +196,16 @@ class Portion(Unit):
 class _End(Unit):
     """From here on the segment is looked up and not looked through."""
 
-    __slots__ = ("_made",)
+    __slots__ = ("_columns", "_made")
 
-    def __init__(self, made: Segment) -> None:
+    def __init__(self, made: Segment, kinds: dict[Kind, Column]) -> None:
         super().__init__()
         self._made = made
+        self._columns = kinds
 
     def run(self, connection: Connection) -> None:
+        for kind, column in self._columns.items():
+            columns.put(connection, kind, self._made.number, column)
         connection.execute(_FRAME, self._made.frame())
         connection.execute(
             "INSERT INTO projection (name, seq) VALUES (:name, :seq)"

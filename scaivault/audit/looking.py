@@ -22,7 +22,7 @@ from scaivault.audit.search import (
     signed_before,
 )
 from scaivault.audit.tally import Count, Tally, windows
-from scaivault.audit.terms import SEGMENT
+from scaivault.audit.terms import SEGMENT, segment_of
 from scaivault.errors import Refusal
 from scaivault.gate.gate import Gate
 from scaivault.storage.file import Connection
@@ -85,9 +85,6 @@ class Looking:
                 "the audit log is being indexed; ask again in some minutes, or for a later time",
                 reason="indexing",
             )
-        if question.sight.allowed_paths:
-            await self._add(tally, Search(question, stretch))
-            return tally
         home = question._replace(reach=Reach.HOME)
         for first, last in windows(stretch):
             async with self._turn:
@@ -102,9 +99,10 @@ class Looking:
         """Without what lies before the time that is asked for."""
 
         def first(db: Connection) -> int:
-            segment = first_segment(db, asked)
+            signed = signed_before(db, asked)
+            segment = first_segment(db, asked, segment_of(signed + 1))
             indexed = stretch.indexed + 1 if segment is None else segment * SEGMENT + 1
-            return max(indexed, signed_before(db, asked) + 1, stretch.first)
+            return max(indexed, signed + 1, stretch.first)
 
         async with self._turn:
             return stretch._replace(first=await self._gate.ask(first))

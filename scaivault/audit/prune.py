@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from scaivault.audit import index, retention
+from scaivault.audit.checkpoints import last_before
 from scaivault.audit.tombstones import START, Tombstone
 from scaivault.clock import SECOND, instant
 from scaivault.crypto import digest
@@ -156,14 +157,6 @@ class Prune:
 
         async with self._index.still:
             return await self._gate.change(caller, Act(ACTION), prune)
-
-
-def last_before(db: Connection, cutoff: str) -> int:
-    """The last row that a checkpoint before ``cutoff`` proves to be older."""
-    (last,) = db.execute(
-        "SELECT coalesce(max(seq), 0) FROM checkpoint WHERE timestamp < ?", (cutoff,)
-    ).fetchone()
-    return int(last)
 
 
 def _look(

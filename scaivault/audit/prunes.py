@@ -11,8 +11,9 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any, Final
 
+from scaivault.audit.checkpoints import last_before
 from scaivault.audit.findings import Findings
-from scaivault.audit.prune import ACTION, last_before
+from scaivault.audit.prune import ACTION
 from scaivault.audit.tombstones import START, Tombstone, tombstone
 from scaivault.gate.ledger import Record, read_record
 from scaivault.storage.file import Connection

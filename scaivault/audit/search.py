@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from scaivault.audit import rows
+from scaivault.audit.checkpoints import last_before
 from scaivault.audit.filters import NOBODY, Filter, Sight
 from scaivault.audit.rows import Row
 from scaivault.audit.terms import SEGMENT, Kind, places, segment_of, unpack
@@ -37,12 +38,9 @@ _FULL: Final = (
     "SELECT number FROM audit_segment WHERE number BETWEEN :first AND :last"
     " AND first_at >= :since AND last_at < :until"
 )
-_SIGNED: Final = "SELECT coalesce(max(seq), 0) FROM checkpoint WHERE timestamp < :before"
-_ENTRIES: Final = (
-    "SELECT coalesce(sum(entries), 0) FROM audit_segment WHERE number BETWEEN :first AND :last"
-)
 _FIRST: Final = (
-    "SELECT min(number) FROM audit_segment WHERE last_at >= :since AND first_at < :until"
+    "SELECT min(number) FROM audit_segment WHERE number >= :lowest"
+    " AND last_at >= :since AND first_at < :until"
 )
 _ONE: Final = (
     "SELECT segment, places FROM audit_term WHERE owner_id = :owner AND kind = :kind"
@@ -60,13 +58,6 @@ _RANGE: Final = _KNOWN + (  # noqa: S608 - constants
     "SELECT t.segment, t.places, t.value FROM known CROSS JOIN audit_term t"
     " ON t.owner_id = :owner AND t.kind = :kind AND t.value = known.value"
     " AND t.segment BETWEEN :first AND :last WHERE known.value IS NOT NULL"
-)
-_SUMS: Final = _KNOWN + (  # noqa: S608 - constants
-    "SELECT t.value, sum(t.count) FROM known CROSS JOIN audit_term t"
-    " ON t.owner_id = :owner AND t.kind = :kind AND t.value = known.value"
-    " AND t.segment BETWEEN :first AND :last JOIN audit_segment s ON s.number = t.segment"
-    " WHERE known.value IS NOT NULL AND s.first_at >= :since AND s.last_at < :until"
-    " GROUP BY t.value"
 )
 
 
@@ -229,34 +220,15 @@ def entries(db: Connection, owner: str, span: Span, first: int, last: int) -> It
     return db.execute(_ONE, values)
 
 
-def whole(span: Kind) -> Span:
-    """All values of a kind."""
-    return Span(span, "", "\U0010ffff")
-
-
-def sums(
-    db: Connection, owner: str, kind: Kind, asked: Filter, first: int, last: int
-) -> Iterable[tuple[str, int]]:
-    """(value, rows) of a kind in the segments that are wholly in time."""
-    values = {"owner": owner, **whole(kind)._asdict(), "first": first, "last": last}
-    return db.execute(_SUMS, {**values, **_times(asked)})
-
-
 def full(db: Connection, asked: Filter, first: int, last: int) -> set[int]:
     """The segments whose rows are all within the time that is asked for."""
     found = db.execute(_FULL, {**_times(asked), "first": first, "last": last})
     return {number for (number,) in found}
 
 
-def weight(db: Connection, first: int, last: int) -> int:
-    """How many entries the segments have, of all owners."""
-    (found,) = db.execute(_ENTRIES, {"first": first, "last": last}).fetchone()
-    return int(found)
-
-
-def first_segment(db: Connection, asked: Filter) -> int | None:
-    """The first segment with a row in the time that is asked for, if one has any."""
-    (first,) = db.execute(_FIRST, _times(asked)).fetchone()
+def first_segment(db: Connection, asked: Filter, lowest: int) -> int | None:
+    """The first segment from ``lowest`` on with a row in the time that is asked for, if any."""
+    (first,) = db.execute(_FIRST, {**_times(asked), "lowest": lowest}).fetchone()
     return None if first is None else int(first)
 
 
@@ -265,9 +237,7 @@ def signed_before(db: Connection, asked: Filter) -> int:
     allowed for clocks that were set back."""
     if asked.since is None:
         return 0
-    before = instant(max(0, parse_instant(asked.since) - DAY))
-    (last,) = db.execute(_SIGNED, {"before": before}).fetchone()
-    return int(last)
+    return last_before(db, instant(max(0, parse_instant(asked.since) - DAY)))
 
 
 def _times(asked: Filter) -> dict[str, str]:
@@ -319,7 +289,12 @@ class Search:
         self.looked += len(chosen)
         pending = bool(self._seqs or self._segments)
         self.reached = chosen[0] if pending and chosen else self._passed
-        return self._meant(rows.stored(db, chosen)) if chosen else []
+        if not chosen:
+            return []
+        least, most = min(chosen), max(chosen)
+        if 2 * len(chosen) > most - least:  # too few to have a segment between them
+            return self._meant(rows.between(db, least, most, self._parts))
+        return self._meant(rows.stored(db, chosen))
 
     def _meant(self, found: list[Row]) -> list[Row]:
         found = [row for row in found if self._question.means(row.entry)]

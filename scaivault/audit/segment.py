@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from scaivault.audit import rows
-from scaivault.audit.terms import SEGMENT, pack, terms
+from scaivault.audit import columns, rows
+from scaivault.audit.columns import Column
+from scaivault.audit.terms import SEGMENT, Kind, pack, terms
 from scaivault.gate.ledger import Record
 from scaivault.storage.file import Connection
 
 Term = tuple[str, str, str]  # owner, kind, value
-Entry = tuple[str, str, str, int, int, bytes]  # a term, its segment, how many places, the places
+Entry = tuple[str, str, str, int, bytes]  # a term, its segment, the places
 
 
 class Segment:
@@ -57,12 +58,16 @@ class Segment:
 
     def entries(self) -> list[Entry]:
         """In the order of the table: neighbours are on one page."""
-        return [
-            (*term, self.number, len(found), pack(found))
-            for term, found in sorted(self._places.items())
-        ]
+        return [(*term, self.number, pack(found)) for term, found in sorted(self._places.items())]
+
+    def columns(self) -> dict[Kind, Column]:
+        """Of all owners: whose a row is, the terms say."""
+        places: dict[Kind, dict[str, list[int]]] = {kind: {} for kind in columns.KINDS}
+        for (_, kind, value), found in self._places.items():
+            if kind in columns.KINDS:
+                places[Kind(kind)].setdefault(value, []).extend(found)
+        return {kind: columns.column(found) for kind, found in places.items()}
 
     def frame(self) -> tuple[Any, ...]:
-        """Least and greatest time and request id; both empty where every row is pruned. How many
-        terms there are."""
-        return (self.number, *self._times, *self._requests, len(self._places))
+        """Least and greatest time and request id; both empty where every row is pruned."""
+        return (self.number, *self._times, *self._requests)

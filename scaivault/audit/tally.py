@@ -10,20 +10,16 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
-from scaivault.audit import rows, search
+from scaivault.audit import columns, rows, search
+from scaivault.audit.filters import Sight
 from scaivault.audit.search import Question, Span, Stretch
-from scaivault.audit.terms import SEGMENT, VALUES, Kind, flags, hits, places, segment_of
+from scaivault.audit.terms import SEGMENT, VALUES, Kind, flags, places, segment_of, unflags
 from scaivault.gate.ledger import Record
 from scaivault.storage.file import Connection
 
-WINDOW: Final = 256  # segments counted in one step
-# Rows of a window are sooner decoded (about 40 us each where every row is on a page of its own)
-# than counted by the entries of all values (about 1 us each), up to one row for so many entries.
-# The least is no matter; the most bounds what the entries of other owners mislead to.
-_ENTRIES: Final = 40
-LEAST: Final = 1024
-MOST: Final = 32_768
-_ALL: Final = (Span(Kind.ALL, ""),)
+WINDOW: Final = 64  # segments counted in one step, some 100 ms
+# Up to so many rows of a segment in the mean are sooner decoded, 20 us each, than counted.
+FEW: Final = 16
 _READ: Final = "read"
 
 
@@ -88,30 +84,20 @@ class Tally:
     def count(self, db: Connection, question: Question, first: int, last: int) -> None:
         """The segments ``first`` to ``last``, those that are wholly in time."""
         (conditions,) = question.alternatives()
-        if conditions == [_ALL]:
-            self._count_all(db, question, first, last)
-            return
         inside = search.full(db, question.filter, first, last)
         if not inside:
             return
         met = search.fulfilling(db, question.owner, conditions, min(inside), max(inside))
         met = {segment: bits for segment, bits in met.items() if segment in inside}
-        if not met:
+        if sum(map(int.bit_count, met.values())) <= FEW * len(met):
+            self._decode(db, question, met)
             return
-        entries = search.weight(db, min(met), max(met))
-        most = min(max(LEAST, entries // _ENTRIES), MOST)
-        if sum(map(int.bit_count, met.values())) <= most:
-            self._decode(db, met)
-        else:
-            self._count_some(db, question.owner, met)
+        if question.sight.allowed_paths:
+            met = _reached(db, question.sight, met)
+        if met:
+            self._count(db, question.owner, met)
 
-    def _count_all(self, db: Connection, question: Question, first: int, last: int) -> None:
-        for (_, kind), counter in self.counts.items():
-            found = search.sums(db, question.owner, kind, question.filter, first, last)
-            for value, count in found:
-                counter[value] += count
-
-    def _count_some(self, db: Connection, owner: str, met: dict[int, int]) -> None:
+    def _count(self, db: Connection, owner: str, met: dict[int, int]) -> None:
         bounds = min(met), max(met)
         refused = search.fulfilling(db, owner, [(Span(Kind.REFUSED, ""),)], *bounds)
         read = search.fulfilling(db, owner, [(Span(Kind.ACTION, _READ),)], *bounds)
@@ -120,11 +106,14 @@ class Tally:
         chosen = {Of.EVERY: met, Of.GRANTED: granted, Of.READ: reads}
         flagged = {of: {n: flags(bits) for n, bits in chosen[of].items()} for of in chosen}
         for (of, kind), counter in self.counts.items():
-            among, marked = chosen[of], flagged[of]
-            for segment, stored, value in search.entries(db, owner, search.whole(kind), *bounds):
-                bits = among.get(segment)
-                if bits and (count := hits(stored, bits, marked[segment])):
-                    counter[value] += count
+            if kind is Kind.ALL:
+                counter[""] += sum(map(int.bit_count, chosen[of].values()))
+            elif kind is Kind.REFUSED:
+                hits = (bits & refused.get(segment, 0) for segment, bits in chosen[of].items())
+                counter[""] += sum(map(int.bit_count, hits))
+            else:
+                for segment, column in columns.stored(db, kind, met):
+                    column.add_up(flagged[of][segment], counter)
         if self.marks:
             self._find_marks(db, met, reads)
 
@@ -137,11 +126,23 @@ class Tally:
         for row in rows.stored(db, sorted(seqs)):
             self.mark(row.entry)
 
-    def _decode(self, db: Connection, met: dict[int, int]) -> None:
+    def _decode(self, db: Connection, question: Question, met: dict[int, int]) -> None:
         seqs = [seq for segment in met for seq in _seqs(segment, met[segment])]
         for start in range(0, len(seqs), search.STEP):
             for row in rows.stored(db, seqs[start : start + search.STEP]):
-                self.add(row.entry)
+                if question.means(row.entry):
+                    self.add(row.entry)
+
+
+def _reached(db: Connection, sight: Sight, met: dict[int, int]) -> dict[int, int]:
+    """Without rows about paths that the token is kept from."""
+    left = {}
+    for segment, column in columns.stored(db, Kind.PATH, met):
+        reached = bytes([False, *map(sight.reaches, column.names)])
+        bits = met[segment] & unflags(bytes(map(reached.__getitem__, column.codes)))
+        if bits:
+            left[segment] = bits
+    return left
 
 
 def windows(stretch: Stretch) -> Iterator[tuple[int, int]]:

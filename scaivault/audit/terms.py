@@ -17,6 +17,7 @@ from scaivault.gate.ledger import Record
 SEGMENT: Final = 4096
 _BITMAP: Final = SEGMENT // 8
 _DIGITS: Final = bytes.maketrans(b"01", b"\x00\x01")
+_LETTERS: Final = bytes.maketrans(b"\x00\x01", b"01")
 
 
 class Kind(StrEnum):
@@ -101,12 +102,9 @@ def flags(bits: int) -> bytes:
     return bin(bits)[:1:-1].ljust(SEGMENT, "0").encode().translate(_DIGITS)
 
 
-def hits(stored: bytes, bits: int, flagged: bytes) -> int:
-    """How many of the stored places are in a bitmap, given in both forms: few places are looked
-    up one by one, which takes a fifth of the time that making a bitmap of them does."""
-    if len(stored) == _BITMAP:
-        return (int.from_bytes(stored, "little") & bits).bit_count()
-    return sum(map(flagged.__getitem__, struct.unpack(f"<{len(stored) // 2}H", stored)))
+def unflags(flagged: bytes) -> int:
+    """The bitmap of such bytes."""
+    return int(flagged[::-1].translate(_LETTERS), 2)
 
 
 def places(bits: int) -> list[int]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scaivault.audit import index, looking, tally
 from scaivault.audit.terms import SEGMENT, pack, places, terms, unpack
 from scaivault.clock import DAY, HOUR
+from scaivault.gate import globs
 from scaivault.gate.ledger import read_record
 from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection
@@ -164,12 +165,34 @@ def test_the_trail_of_an_identity_counts_its_rows(
     running.run(work())
 
 
-@pytest.mark.parametrize("most", [0, 10**6])
-def test_rows_and_entries_count_alike(
-    running: Running, monkeypatch: pytest.MonkeyPatch, most: int
+@pytest.mark.parametrize("few", [0, SEGMENT])
+@pytest.mark.parametrize("glob", ["**", "app/*", "shop/prod/mailer", "nowhere/**"])
+def test_sums_keep_to_the_paths_of_a_token(
+    running: Running, monkeypatch: pytest.MonkeyPatch, few: int, glob: str
 ) -> None:
-    monkeypatch.setattr(tally, "LEAST", most)
-    monkeypatch.setattr(tally, "MOST", most)
+    monkeypatch.setattr(tally, "FEW", few)
+
+    async def work() -> None:
+        house = running.house
+        since, sees = ledger.days_ago(house, 45), ledger.seen(house.made["tenant_id"])
+        means, pattern = ledger.asked(**{"from": since}), globs.compile(glob)
+        rows = [
+            row
+            for row in await ledger.everything(house)
+            if sees(row) and means(row) and row["secret_path"] is not None
+            if pattern.matches(row["secret_path"])
+        ]
+        told = (await ledger.narrowed(house, f"/v1/audit/summary?from={since}", glob)).json
+        assert {name: told[name] for name in ledger.sums([])} == ledger.sums(rows)
+
+    running.run(work())
+
+
+@pytest.mark.parametrize("few", [0, SEGMENT])
+def test_rows_and_columns_count_alike(
+    running: Running, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(tally, "FEW", few)
 
     async def work() -> None:
         house = running.house
@@ -346,7 +369,7 @@ async def test_a_portion_ends_when_somebody_waits(
 ) -> None:
     monkeypatch.setattr(index, "PORTION", 10**15)
     database = house.vault.database
-    entries = [("", "act", f"v{number}", 0, 1, pack([number])) for number in range(50)]
+    entries = [("", "act", f"v{number}", 0, pack([number])) for number in range(50)]
     portion = database.submit(index.Portion(database, entries, 0))
     waiting = [database.submit(Unit()) for _ in range(others)]
     assert await portion == (index.TOGETHER if others else len(entries))
@@ -363,12 +386,13 @@ async def test_pruned_content_leaves_the_index(house: House) -> None:
 
     async def known() -> int:
         return await house.vault.gate.ask(
-            lambda db: db.execute(
-                "SELECT count(*) FROM audit_term WHERE value = 'only/once'"
-            ).fetchone()[0]
+            lambda db: (
+                _holds("only/once", "audit_term", "value")(db)
+                + _holds("only/once", "audit_column", "names")(db)
+            )
         )
 
-    assert await known() == 1
+    assert await known() == 2
     (row,) = await house.rows(secret_path="only/once")
     await ledger.prune(house, [row["seq"]])
     assert await known() == 0
@@ -419,6 +443,7 @@ async def test_nothing_that_was_pruned_is_indexed(house: House) -> None:
     await ledger.fill(house, [house.made["tenant_id"]], SEGMENT)
     assert await ledger.indexed(house) == 1
     assert not await house.vault.gate.ask(_holds("plans/merger", "audit_term", "value"))
+    assert not await house.vault.gate.ask(_holds("plans/merger", "audit_column", "names"))
 
 
 def _holds(text: str, table: str, column: str) -> Any:
@@ -430,6 +455,7 @@ async def _tables(house: House) -> list[list[Any]]:
     wanted = (
         "SELECT * FROM audit_segment ORDER BY number",
         "SELECT * FROM audit_term ORDER BY segment, owner_id, kind, value",
+        "SELECT kind, segment, names, codes FROM audit_column ORDER BY segment, kind",
     )
     return await house.vault.gate.ask(lambda db: [db.execute(sql).fetchall() for sql in wanted])
 
@@ -438,5 +464,6 @@ def _forgotten(db: Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     db.execute("DELETE FROM audit_term")
     db.execute("DELETE FROM audit_segment")
+    db.execute("DELETE FROM audit_column")
     db.execute("DELETE FROM projection WHERE name = ?", (index.NAME,))
     db.execute("COMMIT")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from scaivault.crypto import digest
 from scaivault.gate.ledger import canonical
 from scaivault.http.routes import ROUTES
 from tests.support import ledger
-from tests.support.house import Answer, House
+from tests.support.house import House
 from tests.support.rights import SCOPES, neighbour
 from tests.support.tenants import found_partner, found_tenant
 
@@ -27,20 +26,6 @@ async def logs(house: House, token: str = "", **query: Any) -> list[Any]:
     assert answer.status == 200, answer.body
     found: list[Any] = answer.json["logs"]
     return found
-
-
-async def narrowed(house: House, target: str, *globs: str) -> Answer:
-    """A call of the root token, as if it were narrowed to paths."""
-    vault = house.vault
-    known = vault.authentication._known
-    await house.get("/v1/auth/whoami")
-    kept = dict(known)
-    for name, each in kept.items():
-        principal = replace(each.principal, allowed_paths=(globs,))
-        known[name] = each._replace(principal=principal)
-    answer = await house.get(target)
-    known.update(kept)
-    return answer
 
 
 async def test_rows_carry_every_field_and_their_place_in_the_chain(house: House) -> None:
@@ -130,15 +115,15 @@ async def test_wider_scopes_take_their_roles(house: House) -> None:
 async def test_a_narrowed_token_sees_rows_of_its_paths(house: House) -> None:
     for path in ("app/db", "app/db/replica", "shop/mailer"):
         await house.put(path)
-    answer = await narrowed(house, LOGS, "app/*")
+    answer = await ledger.narrowed(house, LOGS, "app/*")
     assert {row["secret_path"] for row in answer.json["logs"]} == {"app/db"}
-    told = (await narrowed(house, "/v1/audit/summary", "app/**")).json
+    told = (await ledger.narrowed(house, "/v1/audit/summary", "app/**")).json
     assert (told["total_events"], told["unique_secrets"]) == (2, 2)
-    trail = (await narrowed(house, "/v1/audit/identities/sa:root", "shop/**")).json
+    trail = (await ledger.narrowed(house, "/v1/audit/identities/sa:root", "shop/**")).json
     assert {row["secret_path"] for row in trail["logs"]} == {"shop/mailer"}
     assert trail["summary"]["total_events"] == 1
-    assert (await narrowed(house, "/v1/audit/secrets/app/db", "app/*")).status == 200
-    refused = await narrowed(house, "/v1/audit/secrets/shop/mailer", "app/*")
+    assert (await ledger.narrowed(house, "/v1/audit/secrets/app/db", "app/*")).status == 200
+    refused = await ledger.narrowed(house, "/v1/audit/secrets/shop/mailer", "app/*")
     assert (refused.status, refused.code) == (403, "access_denied")
     assert refused.details["reason"] == "token_paths"
 

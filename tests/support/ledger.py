@@ -5,6 +5,7 @@ from __future__ import annotations
 import random  # noqa: TID251 - the same rows in each run, nothing secret
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -16,7 +17,7 @@ from scaivault.gate.caller import background
 from scaivault.gate.ledger import LedgerUnit, Record, record
 from scaivault.ids import timed_id
 from scaivault.storage.file import Connection
-from tests.support.house import House
+from tests.support.house import Answer, House
 
 Row = dict[str, Any]
 
@@ -81,6 +82,20 @@ async def prune(house: House, seqs: list[int]) -> None:
 
     await house.vault.database.alone(put)
     _READ.pop(house, None)
+
+
+async def narrowed(house: House, target: str, *globs: str) -> Answer:
+    """A call of the root token, as if it were narrowed to paths."""
+    vault = house.vault
+    known = vault.authentication._known
+    await house.get("/v1/auth/whoami")
+    kept = dict(known)
+    for name, each in kept.items():
+        principal = replace(each.principal, allowed_paths=(globs,))
+        known[name] = each._replace(principal=principal)
+    answer = await house.get(target)
+    known.update(kept)
+    return answer
 
 
 async def indexed(house: House) -> int:
