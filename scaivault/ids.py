@@ -40,6 +40,7 @@ os.register_at_fork(after_in_child=_pool.forget)
 
 # The last millisecond and its text, in one name so that threads never see a mixed pair.
 _last: tuple[int, str] = (-1, "")
+_PAIRS: Final = [high + low for high in _DIGITS for low in _DIGITS]  # by their ten bits
 _TAIL: Final = 16  # random digits of a timed id
 
 
@@ -74,6 +75,6 @@ def _time(now: int) -> str:
     millisecond = now // 1000
     known, text = _last
     if millisecond != known:
-        text = digits(millisecond, 10)
+        text = "".join([_PAIRS[millisecond >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
         _last = (millisecond, text)
     return text

@@ -59,24 +59,17 @@ read_record: Final = msgspec.json.Decoder(Record).decode
 def record(caller: Caller, action: str, path: str | None, now: int) -> Record:
     """A row about ``caller``'s request; success until told otherwise."""
     principal = caller.principal
+    home, identity, kind = None, None, None
+    if principal is not None:
+        home = principal.tenant_id or None
+        identity, kind = principal.identity_id, principal.identity_type
+    # By position, which takes half as long: action, actor_tenant_id, duration_ms, extra_data, id,
+    # identity_id, identity_type, partner_id, request_id, secret_path, seq, source_ip, success, …
     return Record(
-        action=action,
-        actor_tenant_id=(principal.tenant_id or None) if principal is not None else None,
-        duration_ms=0,
-        extra_data=dict(caller.notes) if caller.notes else {},
-        id=timed_id("log_", now),
-        identity_id=principal.identity_id if principal is not None else None,
-        identity_type=principal.identity_type if principal is not None else None,
-        partner_id=caller.partner_id,
-        request_id=caller.request_id,
-        secret_path=path,
-        seq=0,
-        source_ip=caller.source_ip,
-        success=True,
-        tenant_id=caller.tenant_id,
-        timestamp=instant(now),
-        user_agent=caller.user_agent,
-    )
+        action, home, 0, dict(caller.notes), timed_id("log_", now), identity, kind,
+        caller.partner_id, caller.request_id, path, 0, caller.source_ip, True, caller.tenant_id,
+        instant(now), caller.user_agent,
+    )  # fmt: skip
 
 
 About = tuple[str, str | None, dict[str, Any], bool]

@@ -40,14 +40,18 @@ async def respond(responder: Responder, scope: Scope, receive: Receive, send: Se
     if scope["type"] != "http":
         return
     client = scope.get("client")
+    head = Head(scope["headers"])
+    # HTTP/2 sends bodies of no told length; only those of GET are none of ours.
+    bare = scope["method"] in ("GET", "HEAD") and head.get(b"content-length") is None
+    bare = bare and head.get(b"transfer-encoding") is None
     request = Request(
         scope["method"],
         scope["raw_path"],
         scope["query_string"],
-        Head(scope["headers"]),
+        head,
         client[0] if client else None,
         https=scope["scheme"] == "https",
-        parts=_Body(receive),
+        parts=None if bare else _Body(receive),
     )
     reply = await responder(request)
     if reply is None:  # the client is gone

@@ -37,6 +37,7 @@ class _Shape:
         self.headers: Final = {name: _HEADERS[name] for name in hints if name in _HEADERS}
         self.plain: Final = not hints
         self.query: Final = bool(set(hints) - {"body"} - set(self.headers))
+        self.of_path: Final = self.body is None and not self.headers  # and of the query, if any
 
 
 @cache
@@ -49,6 +50,14 @@ class Decoder:
 
     def __init__(self, limit: int) -> None:
         self._limit: Final = int(limit)  # a Size of the settings would not encode in the refusal
+
+    @staticmethod
+    def is_bare(request: Request) -> bool:
+        """Whether nothing but its path says what a request asks for, unless its type takes
+        headers."""
+        if request.parts is not None or request.query:
+            return False
+        return request.head.get(b"content-encoding") is None
 
     async def request(
         self, request: Request, route: Route, parameters: dict[str, str]

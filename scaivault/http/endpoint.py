@@ -30,7 +30,7 @@ from scaivault.gate.once import Once, Replay
 from scaivault.gate.paths import path_from_target
 from scaivault.http import answers
 from scaivault.http.answers import Answer, Reply
-from scaivault.http.decode import Decoder
+from scaivault.http.decode import Decoder, shape
 from scaivault.http.identify import Identify, bearer
 from scaivault.http.request import Gone, Request
 from scaivault.http.router import Match, Router, parameter
@@ -126,21 +126,35 @@ class Endpoint:
             caller.local = self.identify.is_local(request)
         elif not self._stands(request, caller, match, exchange):
             await self._look_at(request, caller, match, exchange)
-        parameters = match.parameters
+        bare = self._decoder.is_bare(request)
+        if bare and match.asks is not None and match.parameters is not None:
+            exchange.path = match.parameters.get("path")
+            asks = match.asks
+        else:
+            asks = await self._decoded(request, caller, match, exchange, bare=bare)
+        return self._told(caller, route, await verb(caller, asks))
+
+    async def _decoded(
+        self, request: Request, caller: Caller, match: Match, exchange: _Exchange, *, bare: bool
+    ) -> Any:
+        """The verb's request. What follows from the path alone is kept with it."""
+        route, parameters = match.route, match.parameters
+        learns = parameters is None
         if parameters is None:
             parameters = {name: parameter(name, raw) for name, raw in match.raw.items()}
-            if len(request.path) <= _LEARN_LONGEST:
-                learned = match._replace(parameters=parameters)
-                self._router.learn(request.method, request.path, learned)
         exchange.path = parameters.get("path")
-        decoded, body = await self._decoder.request(request, route, parameters)
+        asks, body = await self._decoder.request(request, route, parameters)
         if body and not route.open:
             # A body may take half a minute; rights that ended meanwhile are none any more.
             await self._authenticate(request, caller)
             self._resolve(request, caller, match)
             check_rights(caller, route)
         self._remember_key(request, caller, route, body)
-        return self._told(caller, route, await verb(caller, decoded))
+        kept = asks if bare and route.method == "GET" and shape(route.request).of_path else None
+        if (learns or kept is not None) and len(request.path) <= _LEARN_LONGEST:
+            learned = match._replace(parameters=parameters, asks=kept)
+            self._router.learn(request.method, request.path, learned)
+        return asks
 
     def _sealed_route(self, request: Request) -> Match:
         """Of a sealed vault only some endpoints are there."""

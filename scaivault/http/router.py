@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from scaivault.errors import Refusal
@@ -26,12 +26,14 @@ _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 class Match(NamedTuple):
     """A route, the raw texts of its parameters, and the tenant that the path names.
 
-    ``parameters`` are their values, once somebody has checked them."""
+    ``parameters`` are their values, once somebody has checked them; ``asks`` the verb's request
+    where nothing but the path says what is asked for."""
 
     route: Route
     raw: dict[str, bytes]
     tenant: bytes | None
     parameters: dict[str, str] | None = None
+    asks: Any = None
 
 
 class _Template(NamedTuple):
