@@ -330,30 +330,40 @@ class Database:
         return units, order, order is None
 
     def _write_forever(self, connection: Connection) -> None:
+        """What is told is told outside of the turn: the loop may take the next one at once."""
         stopping = False
         while not stopping:
             units, alone, stopping = self._take()
-            with self._turn:
-                if units:
+            if units:
+                with self._turn:
                     start = _monotonic()
                     lost = self._commit_group(connection, units)
-                    self._post(self._settle_away, units, lost, _monotonic() - start)
-                    if self._folder.after_commit(connection):
+                    took = _monotonic() - start
+                    folds = self._folder.after_commit(connection)
+                self._post(self._settle_away, units, lost, took)
+                if folds:
+                    with self._turn:
                         self._folder.restart(connection)
-                if alone is not None:
-                    connection = self._own = self._run_alone(connection, alone)
-                if stopping:
-                    self._own = None
+            if alone is not None:
+                with self._turn:
+                    connection, result, error = self._run_alone(connection, alone)
+                    self._own = connection
+                self._post(self._settle_alone, alone, result, error)
+        with self._turn:
+            self._own = None
         self._folder.stop()
         with contextlib.suppress(EngineError):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         connection.close()
 
-    def _run_alone(self, connection: Connection, order: _Alone) -> Connection:
-        """The connection to go on with: another one after a failure, because a replacement of the
-        key that was broken off leaves the engine writing with the key that nobody has."""
+    def _run_alone(
+        self, connection: Connection, order: _Alone
+    ) -> tuple[Connection, Any, BaseException | None]:
+        """The connection to go on with, and what came of it: another one after a failure, because
+        a replacement of the key that was broken off leaves the engine writing with the key that
+        nobody has."""
         try:
-            result = order.function(connection)
+            return connection, order.function(connection), None
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
             told = translate(error) if isinstance(error, EngineError) else error
             undo(connection)
@@ -361,10 +371,7 @@ class Database:
                 fresh = self.connect(readers=1)
                 connection.close()
                 connection = fresh
-            self._post(self._settle_alone, order, None, told)
-        else:
-            self._post(self._settle_alone, order, result, None)
-        return connection
+            return connection, None, told
 
     def _commit_group(self, connection: Connection, units: Sequence[Unit]) -> StorageFailed | None:
         """Run and commit; on any failure of the file itself the whole group is undone."""

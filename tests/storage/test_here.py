@@ -1,0 +1,336 @@
+"""Commits by the event loop itself: which, and that no two threads are at the file at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scaivault.crypto.memory import Guarded
+from scaivault.storage import database as storage
+from scaivault.storage.database import HERE_ROWS, Database
+from scaivault.storage.failures import StorageFailed
+from scaivault.storage.file import Connection, EngineError, open_file
+from scaivault.storage.units import Unit
+
+LOOP = threading.get_ident()
+SLOW = 1 << 60  # nanoseconds
+
+
+class Closer:
+    """Writes a row for each unit, and notes who did it: ``by`` has a thread for each group.
+    Fails when two are at it at once. ``brief``: one unit is one statement."""
+
+    def __init__(self) -> None:
+        self.brief = False
+        self.by: list[int] = []
+        self.numbers: list[int] = []
+        self.lost = 0
+        self._alone = threading.Lock()
+
+    def is_one_statement(self, units: Sequence[Unit]) -> bool:
+        return self.brief and len(units) == 1 and isinstance(units[0], Row)
+
+    def close_group(self, connection: Connection, units: Sequence[Unit]) -> None:
+        assert self._alone.acquire(blocking=False), "two threads at once"
+        try:
+            for unit in units:
+                connection.execute("INSERT INTO t VALUES (?)", (getattr(unit, "number", None),))
+                self.numbers.append(getattr(unit, "number", -1))
+            self.by.append(threading.get_ident())
+        finally:
+            self._alone.release()
+
+    def group_committed(self, units: Sequence[Unit]) -> None: ...
+
+    def group_lost(self) -> None:
+        self.lost += 1
+
+    @property
+    def here(self) -> list[bool]:
+        """Of each group, whether the loop committed it."""
+        return [one == LOOP for one in self.by]
+
+
+class Row(Unit):
+    """Nothing but ``rows`` rows of the closer."""
+
+    __slots__ = ("_rows", "number")
+
+    def __init__(self, number: int = 0, rows: int = 1) -> None:
+        super().__init__()
+        self.number = number
+        self._rows = rows
+
+    @property
+    def rows(self) -> int:
+        return self._rows
+
+    def result(self) -> int:
+        return self.number
+
+
+class Change(Row):
+    """Does something itself."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, number: int = 0, work: Any = None) -> None:
+        super().__init__(number)
+        self._work = work
+
+    def run(self, connection: Connection) -> None:
+        assert threading.get_ident() != LOOP
+        if self._work is not None:
+            self._work()
+
+
+class Failing:
+    """A connection that fails at statements that begin so."""
+
+    def __init__(self, inner: Any, start: str, name: str) -> None:
+        self.inner, self._start, self._name = inner, start, name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def execute(self, sql: str, *values: Any) -> Any:
+        if sql.startswith(self._start):
+            error = EngineError("not this time")
+            error.sqlite_errorname = self._name
+            raise error
+        return self.inner.execute(sql, *values)
+
+
+@pytest.fixture
+def closer() -> Closer:
+    return Closer()
+
+
+@pytest.fixture
+async def database(
+    tmp_path: Path, closer: Closer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Database]:
+    """On a disk that is never too slow for the loop."""
+    monkeypatch.setattr(storage, "HERE_NS", SLOW)
+    key = Guarded.random()
+    connection = open_file(tmp_path / "a.db", key, cache_mib=2)
+    connection.execute("CREATE TABLE t (n INTEGER)")
+    connection.close()
+    made = Database(tmp_path / "a.db", key, closer, readers=1, cache_mib=4)
+    made.start()
+    yield made
+    await made.close()
+
+
+def fail(_: Connection) -> None:
+    raise LookupError
+
+
+async def stored(database: Database) -> list[int]:
+    found = await database.read(lambda db: db.execute("SELECT n FROM t ORDER BY rowid").fetchall())
+    return [number for (number,) in found]
+
+
+# -- which ---------------------------------------------------------------------------------------
+
+
+async def test_rows_that_wait_for_nothing(database: Database, closer: Closer) -> None:
+    assert await asyncio.gather(*(database.submit(Row(n)) for n in range(9))) == [*range(9)]
+    assert await database.submit(Row(9)) == 9
+    assert closer.here == [True, True]
+    assert await stored(database) == [*range(10)]
+
+
+async def test_what_runs_itself_is_the_writers(database: Database, closer: Closer) -> None:
+    """And what came with it."""
+    await asyncio.gather(database.submit(Row(1)), database.submit(Change(2)))
+    assert closer.here == [False]
+    await database.submit(Row(3))
+    assert closer.here == [False, True]
+
+
+@pytest.mark.parametrize(("rows", "here"), [(HERE_ROWS, True), (HERE_ROWS + 1, False)])
+async def test_many_rows_are_the_writers(
+    database: Database, closer: Closer, rows: int, here: bool
+) -> None:
+    """Counted by rows: a batch leaves one for each path."""
+    await asyncio.gather(database.submit(Row(1, rows - 1)), database.submit(Row(2)))
+    assert closer.here == [here]
+
+
+async def test_while_commits_are_slow_they_are_the_writers(
+    database: Database, closer: Closer
+) -> None:
+    """The loop tries again now and then: it comes back once the disk does."""
+    database._pace = 2 * SLOW
+    await database.submit(Row(0))
+    assert closer.here == [False]
+    while not closer.here[-1]:
+        await database.submit(Row())
+    assert database._pace <= SLOW
+
+
+async def test_nothing_passes_what_the_writer_has(database: Database, closer: Closer) -> None:
+    go, at_it = threading.Event(), threading.Event()
+
+    def work() -> None:
+        at_it.set()
+        go.wait()
+
+    first = database.submit(Change(1, work))
+    await asyncio.to_thread(at_it.wait)
+    second = database.submit(Row(2))
+    await asyncio.sleep(0)
+    assert not second.done()
+    go.set()
+    await asyncio.gather(first, second)
+    assert closer.numbers == [1, 2]
+    assert closer.here[-1] is False
+    await database.submit(Row(3))
+    assert closer.here[-1] is True
+
+
+async def test_nothing_passes_an_order_that_runs_alone(database: Database, closer: Closer) -> None:
+    """What was asked for behind it sees what it did."""
+    order = asyncio.create_task(database.alone(lambda db: list(closer.numbers)))
+    await asyncio.sleep(0)
+    await database.submit(Row(1))
+    assert await order == []
+    assert closer.here == [False]
+    await database.submit(Row(2))
+    assert closer.here == [False, True]
+
+
+async def test_a_unit_that_runs_knows_that_others_wait(database: Database) -> None:
+    told: list[bool] = []
+    at_it, go = threading.Event(), threading.Event()
+
+    def work() -> None:
+        told.append(database.awaited)
+        at_it.set()
+        go.wait()
+        told.append(database.awaited)
+
+    first = database.submit(Change(1, work))
+    await asyncio.to_thread(at_it.wait)
+    second = database.submit(Row(2))
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.gather(first, second)
+    assert told == [False, True]
+
+
+# -- failures ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("SQLITE_FULL", "disk_full"), ("SQLITE_IOERR_FSYNC", "io"), ("SQLITE_IOERR_WRITE", "io"),
+        ("SQLITE_READONLY", "read_only"), ("SQLITE_BUSY", "busy"), ("SQLITE_CORRUPT", "damaged"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("where", ["BEGIN", "INSERT", "COMMIT"])
+@pytest.mark.parametrize("brief", [False, True])
+async def test_a_failing_file(
+    database: Database, closer: Closer, where: str, name: str, reason: str, brief: bool
+) -> None:
+    """All of the group is told, none of it is there, and the next one is as ever."""
+    closer.brief = brief
+    await database.submit(Row(1))
+    whole = database._own
+    database._own = Failing(whole, where, name)  # type: ignore[assignment]
+    calls = [database.submit(Row(n)) for n in (2, 3)]
+    told = await asyncio.gather(*calls, return_exceptions=True)
+    assert [str(one) for one in told if isinstance(one, StorageFailed)] == [reason, reason]
+    failing = [database.failing]
+    assert closer.lost == (where != "BEGIN")
+    database._own = whole
+    assert await database.submit(Row(4)) == 4
+    assert [*failing, database.failing] == [reason, None]
+    assert await stored(database) == [1, 4]
+
+
+async def test_who_waits_no_more(database: Database, closer: Closer) -> None:
+    """His row is written all the same, and nobody else notices."""
+    calls = [database.submit(Row(n)) for n in range(4)]
+    calls[1].cancel()
+    told = await asyncio.gather(*calls, return_exceptions=True)
+    assert [told[0], *told[2:]] == [0, 2, 3]
+    assert await stored(database) == [0, 1, 2, 3]
+    assert closer.here == [True]
+
+
+async def test_an_upkeep_that_fails_is_told_to_its_own(database: Database) -> None:
+    class Bad(Row):
+        __slots__ = ()
+
+        def settle(self) -> None:
+            raise ValueError
+
+    calls = [database.submit(Row(1)), database.submit(Bad(2)), database.submit(Row(3))]
+    told = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(one) for one in told] == [int, ValueError, int]
+    assert await stored(database) == [1, 2, 3]
+
+
+async def test_another_connection_behind_a_failure(database: Database, closer: Closer) -> None:
+    before = database._own
+
+    with pytest.raises(LookupError):
+        await database.alone(fail)
+    assert database._own is not before
+    await database.submit(Row(1))
+    assert closer.here == [True]
+    assert await stored(database) == [1]
+
+
+async def test_another_key_in_between(database: Database, closer: Closer) -> None:
+    for number in range(4):
+        fresh = Guarded.random()
+        _, *told = await asyncio.gather(
+            database.rekey(fresh), *(database.submit(Row(n)) for n in range(5))
+        )
+        assert told == [*range(5)]
+        await database.submit(Row(number))
+        assert closer.here[-1] is True
+    assert len(await stored(database)) == 24
+
+
+async def test_closing_takes_along_what_waits(database: Database, closer: Closer) -> None:
+    calls = [database.submit(Row(n)) for n in range(5)]
+    await database.close()
+    assert await asyncio.gather(*calls) == [*range(5)]
+    assert closer.here == [True]
+    with pytest.raises(StorageFailed, match="closed"):
+        database.submit(Row())
+
+
+async def test_never_two_at_once(database: Database, closer: Closer) -> None:
+    """Readings, changes, orders that run alone and fail, other keys: all at the same time."""
+
+    async def client(which: int) -> None:
+        for turn in range(60):
+            what = (which * 37 + turn * 53) % 100
+            if what < 75:
+                await database.submit(Row())
+            elif what < 95:
+                await database.submit(Change())
+            elif what < 98:
+                await database.alone(lambda db: db.execute("SELECT 1").fetchone())
+            else:
+                with pytest.raises(LookupError):
+                    await database.alone(fail)
+
+    clients = [asyncio.create_task(client(which)) for which in range(8)]
+    for _ in range(3):
+        await database.rekey(Guarded.random())
+    await asyncio.gather(*clients)
+    assert closer.lost == 0
+    assert {True, False} == set(closer.here)
+    assert len(await stored(database)) == len(closer.numbers)
