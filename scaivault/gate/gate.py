@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final, NoReturn, TypeVar
 
+import msgspec
+
 from scaivault.clock import MINUTE, Clock
 from scaivault.crypto.aead import Damaged
 from scaivault.crypto.memory import Wiped
@@ -53,24 +55,19 @@ def _nothing() -> None:
     """A glance that sees nothing."""
 
 
-class Act:
+class Act(msgspec.Struct, eq=False):
     """What a request is about to do: the ledger action, the permission it takes on the path, and
     what the ledger row will say besides. ``refused``: why it was not done, once that is known.
     ``records_refusal``: whether a change that is refused has a row of this action; a login that
     fails is another one, which is the endpoint's to record."""
 
-    __slots__ = (
-        "action", "after", "extra", "path", "permission", "records_refusal", "refused",
-    )  # fmt: skip
-
-    def __init__(self, action: str, permission: str | None = None, path: str | None = None) -> None:
-        self.action: Final = action
-        self.permission: Final = permission
-        self.path: Final = path
-        self.extra: dict[str, object] = {}
-        self.after: list[Callable[[], None]] = []
-        self.refused: Refusal | None = None
-        self.records_refusal = True
+    action: str
+    permission: str | None = None
+    path: str | None = None
+    extra: dict[str, object] = {}
+    after: list[Callable[[], None]] = []
+    refused: Refusal | None = None
+    records_refusal: bool = True
 
 
 class Gate:

@@ -79,6 +79,7 @@ class Batch:
             found = await values.gather(caller.owner, lacking, number)
         read: list[Value] = []
         secrets: dict[str, wire.BatchValue] = {}
+        described = options.include_metadata
         extras: dict[int, dict[str, object]] = {}  # the rows of one version say the same
         for path, act in acts.items():
             if act.refused is None:
@@ -88,9 +89,13 @@ class Batch:
                     _mark(act, refused)
                 else:
                     read.append(value)
-                    secrets[path] = _answer(value, options)
-                    version = value.version.version
-                    act.extra = extras.setdefault(version, {"version": version})
+                    _, version, data = value
+                    shown = wire.BatchValue(Raw(data), version.version, version.secret_type)
+                    secrets[path] = _described(shown, value) if described else shown
+                    told = extras.get(version.version)
+                    if told is None:
+                        told = extras[version.version] = {"version": version.version}
+                    act.extra = told
             if act.refused is not None and options.fail_fast:
                 act.refused.details["path"] = path[:MAX_LENGTH]
                 break
@@ -174,13 +179,12 @@ def _faults(acts: Acts) -> dict[str, wire.BatchFault]:
     }
 
 
-def _answer(value: Value, options: wire.BatchOptions) -> wire.BatchValue:
-    stored, version, data = value
-    answer = wire.BatchValue(Raw(data), version.version, version.secret_type)
-    if options.include_metadata:
-        answer.metadata = stored.metadata
-        answer.updated_at = stored.updated_at
-        answer.expires_at = stored.expires_at
+def _described(answer: wire.BatchValue, value: Value) -> wire.BatchValue:
+    """With what is told of the secret beside its value."""
+    stored = value.stored
+    answer.metadata = stored.metadata
+    answer.updated_at = stored.updated_at
+    answer.expires_at = stored.expires_at
     return answer
 
 

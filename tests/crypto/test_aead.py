@@ -88,6 +88,40 @@ def test_what_was_sealed_opens(plaintext: bytes, aad: bytes) -> None:
     )
 
 
+@given(st.lists(st.tuples(st.binary(max_size=60), st.integers(0, 4)), max_size=6))
+def test_many_values_open_as_each_does_alone(some: list[tuple[bytes, int]]) -> None:
+    envelopes: list[tuple[bytes, bytes, bytes, bytes]] = []
+    expected: list[bytes | None] = []
+    for plaintext, fault in some:
+        dek, value = aead.seal_value(key(), plaintext, DEK, PLACE)
+        whole = [dek, value, DEK, PLACE]
+        changed = [dek[:-1], value[: aead.OVERHEAD - 1], PLACE, DEK, None][fault]
+        if changed is not None:
+            whole[fault] = changed
+        envelopes.append((whole[0], whole[1], whole[2], whole[3]))
+        try:
+            expected.append(aead.open_value(key(), *envelopes[-1]))
+        except Damaged:
+            expected.append(None)
+    assert aead.open_values(key(), envelopes) == expected
+
+
+def test_of_many_values_every_flipped_bit_is_damage() -> None:
+    dek, value = aead.seal_value(key(), b"v", DEK, PLACE)
+    flipped = [(flip(dek, at), value, DEK, PLACE) for at in range(8 * len(dek))] + [
+        (dek, flip(value, at), DEK, PLACE) for at in range(8 * len(value))
+    ]
+    whole = (dek, value, DEK, PLACE)
+    found = aead.open_values(key(), [whole, *flipped, whole])
+    assert found == [b"v", *[None] * len(flipped), b"v"]
+
+
+def flip(box: bytes, bit: int) -> bytes:
+    changed = bytearray(box)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
 @pytest.mark.parametrize("size", [0, 1, 2])
 def test_the_shortest_values_leave_shared_objects_alone(size: int) -> None:
     plaintext = b"\xff" * size
@@ -212,6 +246,7 @@ def test_a_wiped_key_is_told_from_damage() -> None:
         lambda: aead.unwrap(gone, box, b""),
         lambda: aead.seal_value(gone, b"", b"", b""),
         lambda: aead.open_value(gone, box, box, b"", b""),
+        lambda: aead.open_values(gone, [(box, box, b"", b"")]),
         lambda: aead.rewrap(gone, key(), box, b"", b""),
         lambda: aead.rewrap(key(), gone, box, b"", b""),
     ]
@@ -225,6 +260,7 @@ def test_scratch_memory_holds_nothing_between_calls() -> None:
     aead.open_value(key(), dek, value, b"", b"")
     with pytest.raises(Damaged):
         aead.open_value(key(), dek, value, b"", b"elsewhere")
+    aead.open_values(key(), [(dek, value, b"", b""), (dek, value, b"", b"elsewhere")])
     assert aead._idle
     for scratch in aead._idle:
         assert not any(scratch.dek[i] for i in range(80))

@@ -208,6 +208,37 @@ async def test_a_damaged_value_spoils_no_other(house: House) -> None:
     assert (aside["secret_path"], aside["extra_data"]["quarantined"]) == ("a", True)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"include_metadata": True}, {"version": 1}, {"version": 2}, {"fail_fast": True}]
+)
+@pytest.mark.parametrize("others", [(), ("ghost", "late", "gone", "/"), ("denied", "ghost")])
+async def test_what_is_in_memory_is_told_as_what_is_not(
+    house: House, options: dict[str, Any], others: tuple[str, ...]
+) -> None:
+    for path in ("a", "b", "c", "late", "gone", "denied"):
+        await house.put(path, {"at": path}, metadata={"tags": [path]})
+    await house.put("b", {"n": 2}, secret_type="json")
+    await house.put("late", options={"expires_in": "1h"})
+    await house.delete("gone")
+    house.clock.advance(HOUR)
+    token = await house.client("app", SCOPES)
+    grant(house, *((path, {"read"}) for path in ("?", "late", "gone", "ghost")))
+    house.vault.values.shelf.clear()
+    told = []
+    for _ in range(2):
+        before = len(await house.rows())
+        answer = await batch(house, "b", *others, "a", "c", token=token, **options)
+        rows = (await house.rows())[before:]
+        what = [(row["secret_path"], row["success"], row["extra_data"]) for row in rows]
+        shown = answer.json
+        shown.get("error", {}).pop("request_id", None)
+        told.append((answer.status, shown, what))
+    cold, warm = told
+    assert cold[0] == warm[0]
+    assert list(cold[1].items()) == list(warm[1].items())
+    assert cold[2] == warm[2]
+
+
 async def test_nothing_behind_the_first_fault_is_opened(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
