@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scaivault.crypto.memory import Guarded
+from scaivault.storage import folding
 from scaivault.storage.database import Database
 from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection, FileDamaged, open_file
@@ -170,3 +171,21 @@ async def test_the_file_gives_nothing_away(database: Database, tmp_path: Path) -
     raw = (tmp_path / "a.db").read_bytes()
     assert not raw.startswith(b"SQLite")
     assert b"CREATE TABLE" not in raw
+
+
+async def test_the_log_begins_anew_while_commits_go_on(
+    database: Database, tmp_path: Path, key: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, pages in (("FOLD_PAGES", 4), ("FOLD_FORCE", 8), ("FOLD_LOOK", 1)):
+        monkeypatch.setattr(folding, name, pages)
+    connection = open_file(tmp_path / "a.db", key, cache_mib=2)
+    lengths = [0]
+    for number in range(5000):
+        await database.submit(Insert(number))
+        _, length, _ = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+        lengths.append(length)
+        if length < lengths[-2]:
+            break
+    connection.close()
+    assert lengths[-1] < lengths[-2]
+    assert await stored(database) == list(range(len(lengths) - 1))
