@@ -7,11 +7,12 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.support.process import PATIENCE, Server, request, until
+from tests.support.process import PATIENCE, Server, ask, request, until
 
 SLOW = {"server.drain_delay": "20s", "server.shutdown_grace": "20s"}
 
@@ -183,6 +184,37 @@ def test_hangup_takes_over_what_it_can(founded: Server) -> None:
     until(lambda: "need a restart" in founded.told, "the warning")
     assert "server.bind" in founded.told
     assert founded.put("a/b", {"n": 3}).status == 200
+
+
+def test_hangup_reaches_connections_that_are_open(founded: Server) -> None:
+    """Whom their lines stand for was found out under the old proxies."""
+    founded.call("POST", "/v1/identity/users", {"email": "mira@harbor.example"})
+    body = {
+        "name": "laptop", "scopes": ["secrets:read"], "ip_ranges": ["192.0.2.0/24"],
+        "identity_id": "user:mira@harbor.example",
+    }  # fmt: skip
+    token = founded.call("POST", "/v1/auth/tokens", body).json["token"]
+    config = founded.folder / "config.yaml"
+    plain = config.read_text()
+    trusting = plain.replace("server:\n", "server:\n  trusted_proxies: [127.0.0.0/8]\n")
+    forged = {"X-Forwarded-For": "192.0.2.7"}
+    connection = http.client.HTTPConnection("127.0.0.1", founded.port, timeout=30)
+
+    def reloads(count: int) -> bool:
+        return founded.told.count("configuration reloaded") == count
+
+    def asked() -> int:
+        return ask(connection, "GET", "/v1/auth/whoami", token=token, headers=forged).status
+
+    assert [asked() for _ in range(3)] == [403] * 3
+    open_one = connection.sock
+    for turn, (text, status) in enumerate(((trusting, 200), (plain, 403), (trusting, 200)), 1):
+        config.write_text(text)
+        founded.signal(signal.SIGHUP)
+        until(partial(reloads, turn), "the reload")
+        assert [asked() for _ in range(3)] == [status] * 3
+    assert connection.sock is open_one
+    connection.close()
 
 
 def test_hangup_with_a_broken_configuration_changes_nothing(founded: Server) -> None:

@@ -14,8 +14,9 @@ from scaivault.crypto.memory import Guarded
 from scaivault.storage import database as storage
 from scaivault.storage.database import HERE_ROWS, Database
 from scaivault.storage.failures import StorageFailed
-from scaivault.storage.file import Connection, EngineError, open_file
+from scaivault.storage.file import Connection, open_file
 from scaivault.storage.units import Unit
+from tests.support.failing import Failing
 
 LOOP = threading.get_ident()
 SLOW = 1 << 60  # nanoseconds
@@ -87,23 +88,6 @@ class Change(Row):
         assert threading.get_ident() != LOOP
         if self._work is not None:
             self._work()
-
-
-class Failing:
-    """A connection that fails at statements that begin so."""
-
-    def __init__(self, inner: Any, start: str, name: str) -> None:
-        self.inner, self._start, self._name = inner, start, name
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    def execute(self, sql: str, *values: Any) -> Any:
-        if sql.startswith(self._start):
-            error = EngineError("not this time")
-            error.sqlite_errorname = self._name
-            raise error
-        return self.inner.execute(sql, *values)
 
 
 @pytest.fixture
