@@ -18,6 +18,7 @@ import msgspec
 from scaivault.app import App
 from scaivault.clock import FakeClock
 from scaivault.config import Settings, load
+from scaivault.http.request import Head, Request
 from scaivault.system.start import StartOptions
 from scaivault.vault import Vault
 
@@ -49,6 +50,17 @@ class Answer:
         return self.json["error"].get("details", {})  # type: ignore[no-any-return]
 
 
+class _Body:
+    """A body that is there as a whole."""
+
+    def __init__(self, sent: bytes) -> None:
+        self._sent = sent
+
+    async def part(self) -> bytes:
+        sent, self._sent = self._sent, b""
+        return sent
+
+
 class House:
     """One data directory and the process that has it."""
 
@@ -68,6 +80,7 @@ class House:
         return load(None, {}, {**base, **dotted})
 
     def _start(self, **options: Any) -> None:
+        self._heads: dict[Any, Head] = {}
         self.app = App(self.settings, StartOptions(**options), self.clock)
         self.app.acquire()
 
@@ -163,18 +176,25 @@ class House:
         return await self._exchange(scope, sent)
 
     async def _exchange(self, scope: dict[str, Any], sent: bytes) -> Answer:
-        messages: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": sent, "more_body": False}
-
-        async def send(message: Any) -> None:
-            messages.append(message)
-
-        await self.app(scope, receive, send)
-        start, end = messages
-        headers = {name.decode(): value.decode("latin-1") for name, value in start["headers"]}
-        return Answer(start["status"], headers, end["body"])
+        """As on a connection that is kept: lines that come again from one client are one head, so
+        that what was found out from them is not found out anew."""
+        client, lines = scope["client"], scope["headers"]
+        head = self._heads.setdefault((client, *lines), Head(lines))
+        framed = any(name in (b"content-length", b"transfer-encoding") for name, _ in lines)
+        request = Request(
+            scope["method"],
+            scope["raw_path"],
+            scope["query_string"],
+            head,
+            client[0] if client is not None else None,
+            https=False,
+            parts=_Body(sent) if framed else None,
+        )
+        reply = await self.app.endpoint(request)
+        assert reply is not None
+        lines = [*reply.lines, (b"content-length", b"%d" % reply.length)]
+        headers = {name.decode(): value.decode("latin-1") for name, value in lines}
+        return Answer(reply.status, headers, reply.body)
 
     async def get(self, target: str, **more: Any) -> Answer:
         return await self.call("GET", target, **more)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scaivault.gate.gate import Act
 from scaivault.gate.transaction import Transaction
 from scaivault.tenancy.model import Partner, Tenant
@@ -32,15 +30,13 @@ async def found_tenant(house: House, slug: str, partner_id: str | None = None) -
 
 async def suspend(house: House, kind: str, row_id: str) -> None:
     """``kind``: partner or tenant."""
-    vault = house.vault
-    held: dict[str, Any] = vault.tenancy.partners if kind == "partner" else vault.tenancy.tenants
+    vault, tenancy = house.vault, house.vault.tenancy
 
     def write(tx: Transaction) -> None:
-        tx.execute(
-            f"UPDATE {kind} SET status = 'SUSPENDED' WHERE id = :id",
-            {"id": row_id},
-        )
-        tx.then(lambda: held.__setitem__(row_id, held[row_id]._replace(status="SUSPENDED")))
+        if kind == "partner":
+            tenancy.keep_partner(tx, tenancy.partners[row_id]._replace(status="SUSPENDED"))
+        else:
+            tenancy.keep_tenant(tx, tenancy.tenants[row_id]._replace(status="SUSPENDED"))
 
     await vault.gate.change(vault.internal("test"), Act("identity_update"), write)
 
