@@ -5,8 +5,8 @@ each segment as it fills; no row gets past them. What is not real: the clock, wh
 months meanwhile, the requests that the rows tell of, and that the index commits seldom.
 
 The rows are like those of a vault of some teams: nine in ten are reads, one in 50 is a refusal.
-There are 40 programs, 60 addresses and 20,000 paths, of which one has every 50th row. Each fifth
-row is another tenant's. One action in 100,000 is rare.
+There are 40 programs and 60 addresses. Of 20,000 paths one has every 50th row, and 1,000 have four
+in five of the others. Each fifth row is another tenant's. One action in 100,000 is rare.
 """
 
 import itertools
@@ -27,7 +27,7 @@ from scaivault_sdk._local import BASE_URL, LocalTransport, LocalVault
 
 GROUP = 1000
 CACHE_MIB = 1024
-PATHS = 20_000
+PATHS, USED = 20_000, 1000
 BUSY = path(7)
 PROGRAMS = tuple(f"sa:program-{n}" for n in range(40))
 ADDRESSES = tuple(f"192.0.2.{n}" for n in range(60))
@@ -95,6 +95,7 @@ def _row(number: int, now: int, partner: str, tenant: str) -> Record:
     rare, refused = number % 100_000 == 5, mixed % 50 == 1
     extra: dict[str, object] = {"error_code": "access_denied"} if refused else {"version": 3}
     owner = NEIGHBOUR if number % 5 == 4 else tenant
+    about = (mixed >> 3) % (USED if mixed >> 20 & 0xFF < 205 else PATHS)
     return Record(
         action=RARE if rare else USUAL[mixed % len(USUAL)],
         actor_tenant_id=owner,
@@ -105,7 +106,7 @@ def _row(number: int, now: int, partner: str, tenant: str) -> Record:
         identity_type="service_account",
         partner_id=partner,
         request_id=timed_id("req_", now),
-        secret_path=BUSY if number % 50 == 0 else path((mixed >> 3) % PATHS),
+        secret_path=BUSY if number % 50 == 0 else path(about),
         seq=0,
         source_ip=ADDRESSES[(mixed >> 9) % len(ADDRESSES)],
         success=not refused,
