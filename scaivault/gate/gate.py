@@ -59,7 +59,8 @@ class Act(msgspec.Struct, eq=False):
     """What a request is about to do: the ledger action, the permission it takes on the path, and
     what the ledger row will say besides. ``refused``: why it was not done, once that is known.
     ``records_refusal``: whether a change that is refused has a row of this action; a login that
-    fails is another one, which is the endpoint's to record."""
+    fails is another one, which is the endpoint's to record. ``work``: of a change that is over
+    soon, how long it takes (``Unit.work``)."""
 
     action: str
     permission: str | None = None
@@ -68,6 +69,7 @@ class Act(msgspec.Struct, eq=False):
     after: list[Callable[[], None]] = []
     refused: Refusal | None = None
     records_refusal: bool = True
+    work: int | None = None
 
 
 class Gate:
@@ -227,6 +229,7 @@ class Gate:
         try:
             unit = Changing(self, caller, [entry], function, caller.once)
             unit.records_refusal = act.records_refusal
+            unit.work = act.work
             result: T = await self._submit(unit)
         except Refusal as refused:
             refused.recorded = refused.recorded or act.records_refusal

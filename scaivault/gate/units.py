@@ -37,7 +37,7 @@ class Changing(LedgerUnit):
 
     __slots__ = (
         "_after", "_caller", "_function", "_gate", "_instead", "_once", "_placing", "_value",
-        "records_refusal",
+        "records_refusal", "work",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +58,7 @@ class Changing(LedgerUnit):
         self._instead: list[Callable[[], None]] = []
         self._placing: list[Callable[[Connection, int], None]] = []
         self.records_refusal = True
+        self.work: int | None = None
 
     def run(self, connection: Connection) -> None:
         caller, gate = self._caller, self._gate

@@ -26,6 +26,9 @@ class Settings(NamedTuple):
     notify_before: str | None
 
 
+_NOTHING: Final = Settings(WriteOptions(), None)
+
+
 def checked(caller: Caller, options: WriteOptions, found: dict[str, str]) -> Settings:
     """Everything that needs no row; fields at fault go into ``found``."""
     notify_before = None
@@ -81,6 +84,8 @@ def check_links(options: WriteOptions, generate_from: str | None = None) -> None
 def applied(secret: Secret, settings: Settings, now: int) -> Secret:
     """The row with its new settings, and what is to be told of its end."""
     options = settings.sent
+    if secret.expires_at is None and secret.notice_at is None and settings == _NOTHING:
+        return secret
     after = secret._replace(
         max_versions=options.max_versions or secret.max_versions,
         notify_before=secret.notify_before

@@ -58,7 +58,7 @@ def patch(tx: Transaction, path: str, change: Patch) -> Secret:
     if after == before:
         return before
     after = after._replace(updated_at=tx.now)
-    store.put(tx, owner, after)
+    store.put(tx, owner, after, before)
     if after.max_versions < before.max_versions:
         prune(tx, owner, after)
     return after

@@ -53,7 +53,7 @@ class Removing:
             store.destroy(tx, owner, path)
             tx.emit("secret.deleted", path, **announced)
             return wire.Deleted(path, deleted=True, permanent=True, scope=scope_of(owner))
-        store.put(tx, owner, secret._replace(deleted_at=tx.now))
+        store.put(tx, owner, secret._replace(deleted_at=tx.now), secret)
         until = instant(tx.now + self.retention)
         tx.emit("secret.deleted", path, **announced, recoverable_until=until)
         return wire.Deleted(
@@ -88,15 +88,15 @@ class Removing:
             return secret
         if secret.deleted_at + self.retention <= tx.now:
             raise model.absent(path)
-        secret = secret._replace(deleted_at=None, updated_at=tx.now)
-        store.put(tx, owner, secret)
+        after = secret._replace(deleted_at=None, updated_at=tx.now)
+        store.put(tx, owner, after, secret)
         tx.emit(
             "secret.restored",
             path,
-            version=secret.current_version,
+            version=after.current_version,
             restored_by=tx.caller.identity_id,
         )
-        return secret
+        return after
 
 
 def _delete_version(
@@ -125,5 +125,5 @@ def _fall_back(tx: Transaction, owner: str, secret: Secret) -> None:
     number, secret_type = newest
     store.clear_grace(tx, owner, secret.path, number)
     after = secret._replace(current_version=number, secret_type=secret_type)
-    store.put(tx, owner, after)
+    store.put(tx, owner, after, secret)
     announce_update(tx, secret, after, is_rotation=False)

@@ -21,6 +21,10 @@ from scaivault.wire import secrets as wire
 
 Answer = TypeVar("Answer")
 
+# What a write takes, in rows of the ledger: 16, and one more for each 2 KiB.
+_WRITE: Final = 16
+_BYTES: Final = 2048
+
 
 class Secrets:
     """One per open vault."""
@@ -68,7 +72,9 @@ class Secrets:
             tx.then(lambda: self._count_write(key[0]))
             return self._dropping(tx, request.path, answer)
 
-        return await self._gate.change(caller, Act("write", "write", request.path), write)
+        act = Act("write", "write", request.path)
+        act.work = _WRITE + len(draft.data) // _BYTES
+        return await self._gate.change(caller, act, write)
 
     async def rotate(self, caller: Caller, request: wire.RotateSecret) -> wire.Rotated:
         """A new version; those before it stay readable for the grace period only."""

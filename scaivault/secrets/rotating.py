@@ -57,7 +57,7 @@ def rotate(tx: Transaction, path: str, rotation: Rotation) -> wire.Rotated:
     until = tx.now + rotation.grace_length
     store.end_older(tx, owner, path, after.current_version, until)
     prune(tx, owner, after)
-    append(tx, owner, after, rotation.data)
+    append(tx, owner, before, after, rotation.data)
     tx.note(
         version=after.current_version,
         old_version=before.current_version,

@@ -78,9 +78,11 @@ def get(tx: Transaction, owner: str, path: str) -> Secret | None:
     return find(tx.connection, owner, path)
 
 
-def put(tx: Transaction, owner: str, secret: Secret) -> None:
-    """Insert or replace the row of a secret, and its tags."""
-    _retag(tx, owner, secret.path, set(tags_of(secret.metadata)))
+def put(tx: Transaction, owner: str, secret: Secret, before: Secret | None) -> None:
+    """Insert or replace the row of a secret, which is ``before`` by now, and its tags."""
+    if before is None or before.metadata != secret.metadata:
+        known = set() if before is None else set(tags_of(before.metadata))
+        _retag(tx, owner, secret.path, known, set(tags_of(secret.metadata)))
     tx.execute(
         "INSERT INTO secret (owner_id, path, current_version, last_version, metadata, max_versions,"
         " notify_before, created_at, updated_at, expires_at, deleted_at, rotation_policy_id,"
@@ -99,11 +101,8 @@ def put(tx: Transaction, owner: str, secret: Secret) -> None:
     )
 
 
-def _retag(tx: Transaction, owner: str, path: str, tags: set[str]) -> None:
-    """The tags of a secret's row, which is there still or not yet."""
+def _retag(tx: Transaction, owner: str, path: str, known: set[str], tags: set[str]) -> None:
     key = {"owner": owner, "path": path}
-    row = tx.row("SELECT metadata FROM secret WHERE owner_id = :owner AND path = :path", key)
-    known = set() if row is None else set(tags_of(row[0]))
     for tag in known - tags:
         tx.execute(
             "DELETE FROM secret_tag WHERE owner_id = :owner AND tag = :tag AND path = :path",
@@ -201,7 +200,9 @@ def newest_readable(tx: Transaction, owner: str, path: str, other: int) -> tuple
 def destroy(tx: Transaction, owner: str, path: str) -> int:
     """Remove a secret, its versions, tags and counters for good; how many versions there were."""
     key = {"owner": owner, "path": path}
-    _retag(tx, owner, path, set())
+    secret = get(tx, owner, path)
+    if secret is not None:
+        _retag(tx, owner, path, set(tags_of(secret.metadata)), set())
     tx.execute("DELETE FROM secret_access WHERE owner_id = :owner AND path = :path", key)
     dropped = tx.execute("DELETE FROM secret_version WHERE owner_id = :owner AND path = :path", key)
     tx.execute("DELETE FROM secret WHERE owner_id = :owner AND path = :path", key)

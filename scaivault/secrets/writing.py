@@ -60,7 +60,7 @@ class Writing:
         model.check_version(None if before is None else before.current_version, draft.believed)
         secret = _written(before or _blank(path, tx.now), draft, request.body.secret_type, tx.now)
         prune(tx, owner, secret)
-        append(tx, owner, secret, draft.data)
+        append(tx, owner, before, secret, draft.data)
         tx.note(version=secret.current_version, created=before is None, generated=False)
         if before is None:
             return _created(tx, secret)
@@ -91,12 +91,14 @@ class Writing:
         return None
 
 
-def append(tx: Transaction, owner: str, secret: Secret, data: bytes) -> None:
-    """Store a row together with its current version, which is new."""
+def append(
+    tx: Transaction, owner: str, before: Secret | None, secret: Secret, data: bytes
+) -> None:
+    """Store a row, which is ``before`` by now, together with its current version, which is new."""
     number = secret.current_version
     sealed = tx.seal(owner, place(secret.path), number, data)
     author = tx.caller.identity_id or ""
-    store.put(tx, owner, secret)
+    store.put(tx, owner, secret, before)
     version = Version(number, secret.secret_type, tx.now, author, None, None, sealed)
     store.add_version(tx, owner, secret.path, version)
 
@@ -104,7 +106,7 @@ def append(tx: Transaction, owner: str, secret: Secret, data: bytes) -> None:
 def prune(tx: Transaction, owner: str, secret: Secret) -> None:
     """Destroy the oldest versions beyond the number to keep. Ahead of the new one: its value takes
     the pages that are given back, which are written only once then."""
-    if secret.last_version == 1:
+    if secret.last_version <= secret.max_versions:
         return
     known = {secret.current_version: None, **dict(store.stored(tx, owner, secret.path))}
     for old in model.pruned([*known.items()], secret.current_version, secret.max_versions, tx.now):
@@ -152,11 +154,15 @@ def _written(before: Secret, draft: Draft, secret_type: str | None, now: int) ->
     """The row after a write: an end that has passed is cleared."""
     if before.expires_at is not None and before.expires_at <= now:
         before = before._replace(expires_at=None)
-    after = options.applied(next_version(before, now), draft.settings, now)
-    return after._replace(
+    number = before.last_version + 1
+    after = before._replace(
+        current_version=number,
+        last_version=number,
+        updated_at=now,
         metadata=before.metadata if draft.metadata is None else draft.metadata,
         secret_type=secret_type or before.secret_type,
     )
+    return options.applied(after, draft.settings, now)
 
 
 def _check_value(data: bytes | None, generate_from: str | None) -> None:

@@ -68,11 +68,13 @@ def _resolve(future: asyncio.Future[Any] | None, result: Any, error: BaseExcepti
 
 
 def _is_small(units: Sequence[Unit]) -> bool:
-    """Whether a group is nothing but a few rows for its closer."""
+    """Whether a group takes no longer than some rows for its closer."""
     rows = 0
     for unit in units:
         if type(unit).run is not Unit.run:
-            return False
+            if unit.work is None:
+                return False
+            rows += unit.work
         rows += unit.rows
     return rows <= HERE_ROWS
 

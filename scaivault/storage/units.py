@@ -18,9 +18,12 @@ class Unit:
         self.future: asyncio.Future[Any] | None = None
         self.error: BaseException | None = None
 
+    # How long ``run`` takes, in rows of the closer that take as long; None: that is not known.
+    work: int | None = None
+
     @property
     def rows(self) -> int:
-        """How many rows the closer writes for it, where ``run`` does nothing."""
+        """How many rows the closer writes for it, as far as that is known before ``run``."""
         return 0
 
     def run(self, connection: Connection) -> None:
