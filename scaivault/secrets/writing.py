@@ -91,9 +91,7 @@ class Writing:
         return None
 
 
-def append(
-    tx: Transaction, owner: str, before: Secret | None, secret: Secret, data: bytes
-) -> None:
+def append(tx: Transaction, owner: str, before: Secret | None, secret: Secret, data: bytes) -> None:
     """Store a row, which is ``before`` by now, together with its current version, which is new."""
     number = secret.current_version
     sealed = tx.seal(owner, place(secret.path), number, data)
