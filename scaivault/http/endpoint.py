@@ -144,7 +144,7 @@ class Endpoint:
             parameters = {name: parameter(name, raw) for name, raw in match.raw.items()}
         exchange.path = parameters.get("path")
         asks, body = await self._decoder.request(request, route, parameters)
-        if body and not route.open:
+        if body and not route.open and self._standing(request, caller, match) is None:
             # A body may take half a minute; rights that ended meanwhile are none any more.
             await self._authenticate(request, caller)
             self._resolve(request, caller, match)
@@ -184,16 +184,21 @@ class Endpoint:
 
     def _stands(self, request: Request, caller: Caller, match: Match, exchange: _Exchange) -> bool:
         """Whether caller, tenant and rights are known from an earlier request with this head."""
-        standing: Standing | None = request.head.standings.get(match.route)
-        if standing is None or match.tenant is not None:
-            return False
-        authentication = self._open_vault().authentication
-        if standing.changes != authentication.changes or caller.now >= standing.ends:
+        standing = self._standing(request, caller, match)
+        if standing is None:
             return False
         standing.give(caller)
-        authentication.use(standing.principal, caller.now)
+        self._open_vault().authentication.use(standing.principal, caller.now)
         self._limit(caller, match.route, exchange)
         return True
+
+    def _standing(self, request: Request, caller: Caller, match: Match) -> Standing | None:
+        """What was found out of this head and route, if nothing has changed since."""
+        standing: Standing | None = request.head.standings.get(match.route)
+        if standing is None or match.tenant is not None or caller.now >= standing.ends:
+            return None
+        changes = self._open_vault().authentication.changes
+        return standing if standing.changes == changes else None
 
     async def _look_at(
         self, request: Request, caller: Caller, match: Match, exchange: _Exchange

@@ -70,6 +70,10 @@ _FRAMING: Final = frozenset(
     (b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te")
 )
 _BODIED: Final = frozenset((b"content-length", b"transfer-encoding"))
+# Heads that are remembered: an idle connection of somebody whom nobody knows holds one of them, and
+# a line of a few bytes is a hundred bytes of objects.
+_LEARN_LONGEST: Final = 8192
+_LEARN_LINES: Final = 64
 # Stricter than llhttp: what does not fit is parsed.
 _LINE: Final = re.compile(
     rb"(GET|HEAD|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)"
@@ -216,7 +220,10 @@ class Connection(asyncio.Protocol):
         newest, end = self._newest, data.find(b"\r\n")
         if newest is None or newest.body is not None or not newest.keep_alive or end <= 0:
             return
-        if _FRAMING.isdisjoint(map(_NAME, newest.request.head.lines)) and len(data) < 8192:
+        lines = newest.request.head.lines
+        if len(data) > _LEARN_LONGEST or len(lines) > _LEARN_LINES:
+            return
+        if _FRAMING.isdisjoint(map(_NAME, lines)):
             self._last, self._head = data[end:], newest.request.head
 
     def _again(self, data: bytes) -> bool:
@@ -265,7 +272,7 @@ class Connection(asyncio.Protocol):
         go_on = self._go_on if self._continue and parser.get_http_version() == "1.1" else None
         body = Body(self._flow, go_on) if framed else None
         waiting = self._waiting(
-            parser.get_method().decode("ascii"), path, query, Head(self._lines), body, keep_alive
+            parser.get_method().decode("ascii"), path, query, self._known(), body, keep_alive
         )
         if self._present is None:
             self._begin(waiting)
@@ -276,6 +283,14 @@ class Connection(asyncio.Protocol):
         self._heads += 1
         if self._deadline is not None:
             self._disarm()
+
+    def _known(self) -> Head:
+        """The head of these lines: that of the request before, if they are the same, with all that
+        was found out from it."""
+        newest = self._newest
+        if newest is not None and newest.request.head.lines == self._lines:
+            return newest.request.head
+        return Head(self._lines)
 
     def on_body(self, body: bytes) -> None:
         self._piece = True
@@ -408,6 +423,8 @@ class Connection(asyncio.Protocol):
         elif self._refused is not None:
             self._answer()
         else:
+            if self._part == NOTHING:  # an idle connection holds no request
+                self._newest, self._lines = None, []
             self._idle_since = self._loop.time()
             if self._idle_look is None:
                 self._look_again(self._keep_alive)
