@@ -146,6 +146,7 @@ class Connection(asyncio.Protocol):
         self._idle_look: asyncio.TimerHandle | None = None
         self._last = b""  # what stood behind the request line, if the next request may have it too
         self._head: Head | None = None
+        self._recent: Head | None = None  # that was parsed last
 
     # -- the connection --------------------------------------------------------------------
 
@@ -220,11 +221,11 @@ class Connection(asyncio.Protocol):
         newest, end = self._newest, data.find(b"\r\n")
         if newest is None or newest.body is not None or not newest.keep_alive or end <= 0:
             return
-        lines = newest.request.head.lines
-        if len(data) > _LEARN_LONGEST or len(lines) > _LEARN_LINES:
+        head = newest.request.head
+        if head is not self._recent or len(data) > _LEARN_LONGEST:
             return
-        if _FRAMING.isdisjoint(map(_NAME, lines)):
-            self._last, self._head = data[end:], newest.request.head
+        if _FRAMING.isdisjoint(map(_NAME, head.lines)):
+            self._last, self._head = data[end:], head
 
     def _again(self, data: bytes) -> bool:
         """Whether the chunk is one whole request behind whose request line stands what stood there
@@ -287,10 +288,17 @@ class Connection(asyncio.Protocol):
     def _known(self) -> Head:
         """The head of these lines: that of the request before, if they are the same, with all that
         was found out from it."""
-        newest = self._newest
-        if newest is not None and newest.request.head.lines == self._lines:
-            return newest.request.head
-        return Head(self._lines)
+        recent, lines = self._recent, self._lines
+        if recent is not None and recent.lines == lines:
+            return recent
+        head = Head(lines)
+        self._recent = head if self._is_small(lines) else None
+        return head
+
+    def _is_small(self, lines: Lines) -> bool:
+        return len(lines) <= _LEARN_LINES and (
+            self._head_bytes <= _LEARN_LONGEST or self._head_size() <= _LEARN_LONGEST
+        )
 
     def on_body(self, body: bytes) -> None:
         self._piece = True

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scaivault.clock import FakeClock
 from scaivault.http.answers import Reply
 from scaivault.http.protocol import MAX_PIPELINE, protocol_class
-from scaivault.http.request import Gone, Request
+from scaivault.http.request import Gone, Head, Request
 from tests.support.kept import FAR, connected, quiet
 
 MAX_HEADERS = 640
@@ -36,10 +36,13 @@ class Short(Limited):  # type: ignore[misc,valid-type]  # made at run time
 
 
 class Long(Limited):  # type: ignore[misc,valid-type]  # made at run time
-    """Parses everything."""
+    """Parses everything, and knows no head again."""
 
     def _again(self, data: bytes) -> bool:
         return False
+
+    def _known(self) -> Head:
+        return Head(self._lines)
 
 
 class App:

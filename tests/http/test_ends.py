@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import tracemalloc
 
 import pytest
 
@@ -112,3 +114,90 @@ async def test_a_body_that_did_not_wait(path: bytes) -> None:
     wire = await exchanged(expecting(path, length=3) + b"abc", GET % b"next")
     assert b"connection: close" not in wire.sent
     assert wire.sent.endswith(b"/next")
+
+
+# -- stops, and who leaves -----------------------------------------------------------------------
+
+
+async def test_a_stop_lets_out_what_is_under_way() -> None:
+    """All that came before it is answered, the last one with the word that it is the last; what
+    comes behind it is not begun."""
+    go, begun = asyncio.Event(), []
+
+    async def held(request: Request) -> Reply:
+        begun.append(request.path)
+        await go.wait()
+        return Reply(200, b"", request.path, len(request.path))
+
+    connection, wire = connected(held)
+    connection.data_received(GET % b"one" + GET % b"two")
+    await quiet()
+    connection.shutdown()
+    connection.data_received(GET % b"late")
+    go.set()
+    await quiet()
+    first, second = bytes(wire.sent).split(b"HTTP/1.1 200 OK\r\n")[1:]
+    assert (b"connection: close" in first, first.endswith(b"/one")) == (False, True)
+    assert (b"connection: close" in second, second.endswith(b"/two")) == (True, True)
+    assert wire.closed
+    assert begun == [b"/one", b"/two"]
+
+
+async def test_a_stop_ends_what_is_idle() -> None:
+    connection, wire = connected(app)
+    connection.data_received(GET % b"one")
+    await quiet()
+    assert not wire.closed
+    connection.shutdown()
+    assert wire.closed
+
+
+async def test_who_left_leaves_nothing_behind() -> None:
+    """No request of his is begun, and no timer holds the connection."""
+    go, begun = asyncio.Event(), []
+
+    async def held(request: Request) -> Reply:
+        begun.append(request.path)
+        await go.wait()
+        return Reply(200, b"", b"", 0)
+
+    connection, wire = connected(held)
+    connection.data_received(GET % b"one" + GET % b"two" + b"GET /part HTT")
+    await quiet()
+    wire.close()
+    connection.connection_lost(None)
+    go.set()
+    await quiet()
+    assert begun == [b"/one"]
+    assert bytes(wire.sent) == b""
+    assert connection._deadline is None
+    assert connection._state.connections == set()
+
+
+LINES = b"".join(b"x%d:\r\n" % number for number in range(2000))
+CHEAP: dict[str, tuple[bytes, bytes]] = {
+    "few lines": (b"", b""),
+    "many lines": (LINES, b""),
+    "many lines and a body": (LINES + b"Content-Length: 3\r\n", b"abc"),
+    "one long line": (b"X: " + b"x" * 30_000 + b"\r\n", b""),
+    "blank lines behind": (b"", b"\r\n" * 20_000),
+}
+
+
+@pytest.mark.parametrize(("lines", "behind"), CHEAP.values(), ids=CHEAP)
+async def test_an_idle_connection_holds_little(lines: bytes, behind: bytes) -> None:
+    """A few bytes are a line, and a line is some hundred bytes of objects: who sends thousands of
+    them on each connection, and no token, costs no memory but while he is answered."""
+    connections = []
+    gc.collect()
+    tracemalloc.start()
+    for _ in range(20):
+        connection, wire = connected(app)
+        connection.data_received(b"GET /many HTTP/1.1\r\n" + HOST + lines + b"\r\n" + behind)
+        await quiet()
+        assert wire.sent.endswith(b"/many")
+        connections.append((connection, wire))
+    gc.collect()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held // len(connections) < 24_000

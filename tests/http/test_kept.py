@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scaivault.system.start import StartOptions
 from tests.support.house import PASSPHRASE, Answer, House
-from tests.support.kept import Kept, told
+from tests.support.kept import Kept, quiet, request, told
 from tests.support.people import MIRA, login, mint, minted, person, token_id
 from tests.support.policies import PATH, bound, policy
 from tests.support.running import EXAMPLES, Running, running_house
@@ -189,6 +189,42 @@ async def test_each_line_counts_anew(house: House) -> None:
         answer = await kept.get(SECRET, headers={"X-Request-ID": "mine"})
     rows = await house.rows(request_id=answer.headers["x-request-id"])
     assert [row["extra_data"]["client_request_id"] for row in rows] == ["mine"]
+
+
+async def test_requests_with_bodies_stand_as_well(house: House) -> None:
+    """Their lines are parsed, and known again; what ends between two of them holds."""
+    token = await house.client("app", ["secrets:read", "secrets:write"], ["tenant_admin"])
+    kept = Kept(house)
+
+    async def put() -> str:
+        answer = await kept.call("PUT", SECRET, {"data": {"n": 1}}, token=token)
+        return "ok" if answer.status < 300 else answer.code
+
+    assert [await put() for _ in range(3)] == ["ok"] * 3
+    assert kept.again == 0
+    where = "/v1/identity/service-accounts/sa:app"
+    await house.call("PATCH", where, {"scopes": ["secrets:read"]})
+    assert [await put() for _ in range(2)] == ["insufficient_scope"] * 2
+    await house.call("PATCH", where, {"scopes": ["secrets:read", "secrets:write"]})
+    assert await put() == "ok"
+    await house.call("PATCH", where, {"status": "SUSPENDED"})
+    assert await put() == "token_revoked"
+
+
+async def test_rights_that_end_while_a_body_comes_in(house: House) -> None:
+    """Known or not, who stood when the head came is looked at again behind the body."""
+    token = await house.client("app", ["secrets:read", "secrets:write"], ["tenant_admin"])
+    kept = Kept(house)
+    for _ in range(2):
+        await kept.call("PUT", SECRET, {"data": {"n": 1}}, token=token)
+    sent = request("PUT", SECRET, {"Authorization": f"Bearer {token}"}, b'{"data":{"n":1}}')
+    kept._connection.data_received(sent[:-5])
+    await quiet()
+    where = "/v1/identity/service-accounts/sa:app"
+    assert (await house.call("PATCH", where, {"status": "SUSPENDED"})).status == 200
+    kept._connection.data_received(sent[-5:])
+    assert told(await kept.answer()) == "token_revoked"
+    assert (await house.get(f"{SECRET}")).json["version"] == 2
 
 
 async def test_routes_are_looked_at_each_by_itself(house: House) -> None:
