@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, Final
 
 from scaivault.gate.transaction import Transaction
@@ -13,6 +14,17 @@ _SECRET: Final = (
     "SELECT path, current_version, last_version, metadata, max_versions, notify_before,"
     " created_at, updated_at, expires_at, deleted_at, rotation_policy_id, secret_policy_id,"
     " secret_type, notice_at FROM secret WHERE owner_id = :owner AND path = :path"
+)
+# What indexes are over; an update that names none of it leaves their pages alone.
+_ENDS: Final = attrgetter("expires_at", "deleted_at", "notice_at")
+_REST: Final = (
+    "current_version", "last_version", "metadata", "max_versions", "notify_before", "updated_at",
+    "rotation_policy_id", "secret_policy_id", "secret_type",
+)  # fmt: skip
+_REST_OF: Final = attrgetter(*_REST)
+_UPDATE: Final = (
+    f"UPDATE secret SET {', '.join(f'{name} = ?' for name in _REST)}"  # noqa: S608 - literals
+    " WHERE owner_id = ? AND path = ?"
 )
 # Sealed values beyond so many bytes stand elsewhere: with one, a row might not fit its page.
 _LARGE: Final = 512
@@ -83,6 +95,9 @@ def put(tx: Transaction, owner: str, secret: Secret, before: Secret | None) -> N
     if before is None or before.metadata != secret.metadata:
         known = set() if before is None else set(tags_of(before.metadata))
         _retag(tx, owner, secret.path, known, set(tags_of(secret.metadata)))
+    if before is not None and _ENDS(before) == _ENDS(secret):
+        tx.connection.execute(_UPDATE, (*_REST_OF(secret), owner, secret.path))
+        return
     tx.execute(
         "INSERT INTO secret (owner_id, path, current_version, last_version, metadata, max_versions,"
         " notify_before, created_at, updated_at, expires_at, deleted_at, rotation_policy_id,"
