@@ -116,6 +116,38 @@ async def test_a_failing_file(
     assert (await house.get("/v1/audit/verify")).json["valid"]
 
 
+@pytest.mark.parametrize(
+    ("where", "name", "reason"),
+    [
+        *WAYS, ("BEGIN", "SQLITE_BUSY", "busy"), ("SAVEPOINT", "SQLITE_IOERR", "io"),
+        ("INSERT INTO secret", "SQLITE_FULL", "disk_full"), ("COMMIT", "SQLITE_FULL", "disk_full"),
+        ("COMMIT", "SQLITE_IOERR_FSYNC", "io"),
+    ],
+)  # fmt: skip
+async def test_a_file_that_fails_under_a_write(
+    house: House, groups: list[bool], where: str, name: str, reason: str
+) -> None:
+    """Of one secret, which the loop commits as well: it is as it was."""
+    await house.put("app/db", {"v": CANARY})
+    kept = Kept(house)
+    assert (await kept.get(SECRET)).json["version"] == 1
+    del groups[:]
+    bad = failing(house, where, name)
+    for number in (2, 3):
+        answer = await kept.call("PUT", SECRET, {"data": {"v": number}})
+        assert (answer.status, answer.code) == (503, "service_unavailable")
+        assert answer.details == {"reason": reason}
+    assert bad.failed >= 2
+    assert False not in groups
+    house.vault.database._own = bad.inner
+    answer = await kept.get(SECRET)
+    assert (answer.json["version"], answer.json["data"]) == (1, {"v": CANARY})
+    assert (await kept.call("PUT", SECRET, {"data": {"v": 4}})).json["version"] == 2
+    assert (await kept.get(SECRET)).json["data"] == {"v": 4}
+    assert len(await house.rows(action="write", success=True)) == 2
+    assert (await house.get("/v1/audit/verify")).json["valid"]
+
+
 async def test_all_that_came_together_are_told(house: House, groups: list[bool]) -> None:
     """And a read that failed is not counted as one."""
     await house.put("app/db", {"v": CANARY})

@@ -90,6 +90,22 @@ class Change(Row):
             self._work()
 
 
+class Brief(Row):
+    """A change that says that it takes as long as ``rows`` rows."""
+
+    __slots__ = ("_raised",)
+    work = 1
+
+    def __init__(self, number: int, rows: int = 1, raised: Exception | None = None) -> None:
+        super().__init__(number, rows)
+        self._raised = raised
+
+    def run(self, connection: Connection) -> None:
+        connection.execute("INSERT INTO t VALUES (?)", (1000 + self.number,))
+        if self._raised is not None:
+            raise self._raised
+
+
 @pytest.fixture
 def closer() -> Closer:
     return Closer()
@@ -136,6 +152,23 @@ async def test_what_runs_itself_is_the_writers(database: Database, closer: Close
     assert closer.here == [False]
     await database.submit(Row(3))
     assert closer.here == [False, True]
+
+
+@pytest.mark.parametrize(("rows", "here"), [(HERE_ROWS - 2, True), (HERE_ROWS - 1, False)])
+async def test_changes_that_say_how_long_they_take(
+    database: Database, closer: Closer, rows: int, here: bool
+) -> None:
+    await asyncio.gather(database.submit(Brief(1, rows)), database.submit(Row(2)))
+    assert closer.here == [here]
+    assert await stored(database) == [1001, 1, 2]
+
+
+async def test_a_change_that_fails_is_rolled_back_alone(database: Database, closer: Closer) -> None:
+    calls = [database.submit(Brief(n, raised=ValueError() if n == 2 else None)) for n in (1, 2, 3)]
+    told = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(one) for one in told] == [int, ValueError, int]
+    assert closer.here == [True]
+    assert [n for n in await stored(database) if n > 1000] == [1001, 1003]
 
 
 @pytest.mark.parametrize(("rows", "here"), [(HERE_ROWS, True), (HERE_ROWS + 1, False)])
