@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from scaivault.audit.terms import SEGMENT, Kind
+from scaivault.audit.terms import SEGMENT, Kind, unflags
 from scaivault.storage.file import Connection
 
 KINDS: Final = (Kind.ACTION, Kind.ADDRESS, Kind.CODE, Kind.IDENTITY, Kind.PATH, Kind.TYPE)
@@ -53,6 +53,11 @@ class Column(NamedTuple):
         else:
             # A third of what it takes to look at each value here.
             counter.update(map(("", *self.names).__getitem__, filter(None, chosen)))
+
+    def where(self, wanted: Iterable[bool]) -> int:
+        """The bitmap of the rows whose value is wanted; of each of the names whether it is."""
+        chosen = bytes([False, *wanted])
+        return unflags(bytes(map(chosen.__getitem__, self.codes)))
 
     def without(self, gone: Iterable[int]) -> Column:
         """The same but for some places: values that nothing else says are left out."""

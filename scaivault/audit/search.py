@@ -7,9 +7,7 @@ the time that the interpreter is held grows with the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum
-from functools import reduce
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,8 +15,9 @@ import msgspec
 from scaivault.audit import rows
 from scaivault.audit.checkpoints import last_before
 from scaivault.audit.filters import NOBODY, Filter, Sight
+from scaivault.audit.lookup import Condition, Span, fulfilling
 from scaivault.audit.rows import Row
-from scaivault.audit.terms import SEGMENT, Kind, places, segment_of, unpack
+from scaivault.audit.terms import SEGMENT, Kind, places, segment_of
 from scaivault.clock import DAY, instant, parse_instant
 from scaivault.gate.globs import compile as compiled
 from scaivault.gate.ledger import Record
@@ -26,7 +25,6 @@ from scaivault.storage.file import Connection
 
 STEP: Final = 1024
 _WIDEST: Final = 256  # segments looked up in one step
-EVERY: Final = (1 << SEGMENT) - 1
 _BEHIND: Final = "\x7f"  # sorts behind all that a path may hold
 
 _SEGMENTS: Final = (
@@ -42,34 +40,6 @@ _FIRST: Final = (
     "SELECT min(number) FROM audit_segment WHERE number >= :lowest"
     " AND last_at >= :since AND first_at < :until"
 )
-_ONE: Final = (
-    "SELECT segment, places FROM audit_term WHERE owner_id = :owner AND kind = :kind"
-    " AND value = :low AND segment BETWEEN :first AND :last"
-)
-# From one value to the next and not along all entries: most of those are of other segments.
-_KNOWN: Final = (
-    "WITH RECURSIVE known (value) AS (SELECT (SELECT value FROM audit_term WHERE"
-    " owner_id = :owner AND kind = :kind AND value >= :low AND value < :high"
-    " ORDER BY value LIMIT 1) UNION ALL SELECT (SELECT t.value FROM audit_term t WHERE"
-    " t.owner_id = :owner AND t.kind = :kind AND t.value > known.value AND t.value < :high"
-    " ORDER BY t.value LIMIT 1) FROM known WHERE known.value IS NOT NULL) "
-)
-_RANGE: Final = _KNOWN + (  # noqa: S608 - constants
-    "SELECT t.segment, t.places, t.value FROM known CROSS JOIN audit_term t"
-    " ON t.owner_id = :owner AND t.kind = :kind AND t.value = known.value"
-    " AND t.segment BETWEEN :first AND :last WHERE known.value IS NOT NULL"
-)
-
-
-class Span(NamedTuple):
-    """The value ``low`` of a kind, or with ``high`` all of ``low <= value < high``."""
-
-    kind: Kind
-    low: str
-    high: str | None = None
-
-
-Condition = tuple[Span, ...]  # any of them
 
 
 class Reach(Enum):
@@ -187,37 +157,6 @@ class Stretch(NamedTuple):
     first: int
     last: int
     indexed: int
-
-
-def fulfilling(
-    db: Connection, owner: str, conditions: Iterable[Condition], first: int, last: int
-) -> dict[int, int]:
-    """Segment -> places of the rows that fulfil all of the conditions."""
-
-    def both(left: dict[int, int], right: dict[int, int]) -> dict[int, int]:
-        met = {segment: left[segment] & right[segment] for segment in left.keys() & right.keys()}
-        return {segment: bits for segment, bits in met.items() if bits}
-
-    return reduce(both, (_any_of(db, owner, one, first, last) for one in conditions))
-
-
-def _any_of(
-    db: Connection, owner: str, condition: Condition, first: int, last: int
-) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for span in condition:
-        for segment, stored, *_ in entries(db, owner, span, first, last):
-            found[segment] = found.get(segment, 0) | unpack(stored)
-    return found
-
-
-def entries(db: Connection, owner: str, span: Span, first: int, last: int) -> Iterable[Any]:
-    """(segment, places) of a span; of a range also the value."""
-    values = {"owner": owner, **span._asdict(), "first": first, "last": last}
-    if span.high is not None:
-        return db.execute(_RANGE, values)
-    del values["high"]
-    return db.execute(_ONE, values)
 
 
 def full(db: Connection, asked: Filter, first: int, last: int) -> set[int]:

@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 
 from scaivault.audit import columns, rows, search
 from scaivault.audit.filters import Sight
-from scaivault.audit.search import Question, Span, Stretch
-from scaivault.audit.terms import SEGMENT, VALUES, Kind, flags, places, segment_of, unflags
+from scaivault.audit.lookup import Places, Span, fulfilling
+from scaivault.audit.search import Question, Stretch
+from scaivault.audit.terms import SEGMENT, VALUES, Kind, flags, places, segment_of
 from scaivault.gate.ledger import Record
 from scaivault.storage.file import Connection
 
@@ -87,7 +88,7 @@ class Tally:
         inside = search.full(db, question.filter, first, last)
         if not inside:
             return
-        met = search.fulfilling(db, question.owner, conditions, min(inside), max(inside))
+        met = fulfilling(db, question.owner, conditions, min(inside), max(inside))
         met = {segment: bits for segment, bits in met.items() if segment in inside}
         if sum(map(int.bit_count, met.values())) <= FEW * len(met):
             self._decode(db, question, met)
@@ -97,10 +98,10 @@ class Tally:
         if met:
             self._count(db, question.owner, met)
 
-    def _count(self, db: Connection, owner: str, met: dict[int, int]) -> None:
+    def _count(self, db: Connection, owner: str, met: Places) -> None:
         bounds = min(met), max(met)
-        refused = search.fulfilling(db, owner, [(Span(Kind.REFUSED, ""),)], *bounds)
-        read = search.fulfilling(db, owner, [(Span(Kind.ACTION, _READ),)], *bounds)
+        refused = fulfilling(db, owner, [(Span(Kind.REFUSED, ""),)], *bounds)
+        read = fulfilling(db, owner, [(Span(Kind.ACTION, _READ),)], *bounds)
         granted = {segment: bits & ~refused.get(segment, 0) for segment, bits in met.items()}
         reads = {segment: bits & read.get(segment, 0) for segment, bits in granted.items()}
         chosen = {Of.EVERY: met, Of.GRANTED: granted, Of.READ: reads}
@@ -117,7 +118,7 @@ class Tally:
         if self.marks:
             self._find_marks(db, met, reads)
 
-    def _find_marks(self, db: Connection, met: dict[int, int], reads: dict[int, int]) -> None:
+    def _find_marks(self, db: Connection, met: Places, reads: dict[int, int]) -> None:
         lowest, highest = min(met), max(met)
         seqs = {_seqs(lowest, met[lowest])[0], _seqs(highest, met[highest])[-1]}
         last_read = max((segment for segment, bits in reads.items() if bits), default=None)
@@ -126,7 +127,7 @@ class Tally:
         for row in rows.stored(db, sorted(seqs)):
             self.mark(row.entry)
 
-    def _decode(self, db: Connection, question: Question, met: dict[int, int]) -> None:
+    def _decode(self, db: Connection, question: Question, met: Places) -> None:
         seqs = [seq for segment in met for seq in _seqs(segment, met[segment])]
         for start in range(0, len(seqs), search.STEP):
             for row in rows.stored(db, seqs[start : start + search.STEP]):
@@ -134,12 +135,11 @@ class Tally:
                     self.add(row.entry)
 
 
-def _reached(db: Connection, sight: Sight, met: dict[int, int]) -> dict[int, int]:
+def _reached(db: Connection, sight: Sight, met: Places) -> Places:
     """Without rows about paths that the token is kept from."""
     left = {}
     for segment, column in columns.stored(db, Kind.PATH, met):
-        reached = bytes([False, *map(sight.reaches, column.names)])
-        bits = met[segment] & unflags(bytes(map(reached.__getitem__, column.codes)))
+        bits = met[segment] & column.where(map(sight.reaches, column.names))
         if bits:
             left[segment] = bits
     return left

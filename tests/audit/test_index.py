@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaivault.audit import index, looking, tally
+from scaivault.audit import index, looking, lookup, tally
 from scaivault.audit.terms import SEGMENT, pack, places, terms, unpack
 from scaivault.clock import DAY, HOUR
 from scaivault.gate import globs
@@ -35,10 +35,12 @@ async def furnished(house: House) -> str:
     return other.id
 
 
-@pytest.fixture(scope="module", params=["not indexed", "indexed", "pruned"])
+@pytest.fixture(scope="module", params=["not indexed", "indexed", "pruned", "many paths"])
 def running(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     path = tmp_path_factory.mktemp("index") / "vault"
-    with running_house(path) as found:
+    with pytest.MonkeyPatch.context() as patch, running_house(path) as found:
+        if request.param == "many paths":
+            patch.setattr(lookup, "SEVERAL", 0)
         found.run(furnished(found.house))
         if request.param != "not indexed":
             assert found.run(ledger.indexed(found.house)) == 2

@@ -6,6 +6,7 @@ import random  # noqa: TID251 - the same rows in each run, nothing secret
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,7 @@ from scaivault.storage.file import Connection
 from tests.support.house import Answer, House
 
 Row = dict[str, Any]
+_CALLS: Final = count(1)
 
 # Rows that were read once: an example would else decode thousands of them again.
 _READ: Final[WeakKeyDictionary[House, list[Row]]] = WeakKeyDictionary()
@@ -73,7 +75,8 @@ async def prune(house: House, seqs: list[int]) -> None:
     def put(db: Connection) -> None:
         db.execute("BEGIN IMMEDIATE")
         held = "SELECT CAST(record AS BLOB) FROM ledger WHERE seq = ?"
-        index.drop(db, [db.execute(held, (seq,)).fetchone()[0] for seq in seqs])
+        bodies = [db.execute(held, (seq,)).fetchone()[0] for seq in seqs]
+        index.without(db, bodies).put(db)
         for seq in seqs:
             left = {"digest": "00" * 32, "prune_seq": 1, "seq": seq}
             text = msgspec.json.encode(left, order="deterministic").decode()
@@ -86,14 +89,18 @@ async def prune(house: House, seqs: list[int]) -> None:
 
 async def narrowed(house: House, target: str, *globs: str) -> Answer:
     """A call of the root token, as if it were narrowed to paths."""
-    vault = house.vault
-    known = vault.authentication._known
+    authentication = house.vault.authentication
+    known = authentication._known
     await house.get("/v1/auth/whoami")
     kept = dict(known)
     for name, each in kept.items():
         principal = replace(each.principal, allowed_paths=(globs,))
         known[name] = each._replace(principal=principal)
+    # A kept connection remembers its caller until something changes: now, and afterwards.
+    changes = authentication.changes
+    authentication.changes = -next(_CALLS)
     answer = await house.get(target)
+    authentication.changes = changes
     known.update(kept)
     return answer
 
