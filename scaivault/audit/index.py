@@ -20,12 +20,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import Final
+from functools import cache, partial
+from typing import Final, NamedTuple
+
+import msgspec
 
 from scaivault.audit import columns
 from scaivault.audit.columns import Column
-from scaivault.audit.segment import Entry, Segment, Term
+from scaivault.audit.segment import Entry, Segment
 from scaivault.audit.terms import SEGMENT, Kind, pack, places, segment_of, terms, unpack
 from scaivault.clock import SystemClock
 from scaivault.gate.gate import Gate
@@ -50,9 +52,20 @@ _AGAIN: Final = (
     " ON CONFLICT (owner_id, kind, value, segment) DO UPDATE SET places = excluded.places"
 )
 # As in the ledger: one statement for many rows, because each costs a turn of the interpreter lock.
-_ONE: Final = f"{_INTO}(?,?,?,?,?){_AGAIN}"
-_MANY: Final = f"{_INTO}{','.join(['(?,?,?,?,?)'] * TOGETHER)}{_AGAIN}"
-_KEY: Final = "owner_id = ? AND kind = ? AND value = ? AND segment = ?"
+_LEFT: Final = 64
+
+
+@cache
+def _into(rows: int) -> str:
+    return f"{_INTO}{','.join(['(?,?,?,?,?)'] * rows)}{_AGAIN}"
+
+
+_OF: Final = (
+    "(owner_id, kind, value, segment) IN (SELECT value ->> 0, value ->> 1, value ->> 2,"
+    " value ->> 3 FROM json_each(:terms))"
+)
+_THESE: Final = f"SELECT owner_id, kind, value, segment, places FROM audit_term WHERE {_OF}"  # noqa: S608 - literals
+_DROP: Final = f"DELETE FROM audit_term WHERE {_OF}"  # noqa: S608 - literals
 _FRAME: Final = (
     "INSERT INTO audit_segment (number, first_at, last_at, first_request, last_request)"
     " VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET first_at = excluded.first_at,"
@@ -63,7 +76,7 @@ _FRAME: Final = (
 
 class Index:
     """One per open vault. ``still``: held while a segment is worked on; whoever takes content out
-    of rows holds it, and calls ``drop`` in the same transaction."""
+    of rows holds it from ``without`` on, and puts what is left in the same transaction."""
 
     def __init__(self, gate: Gate, ledger: Ledger) -> None:
         self._gate: Final = gate
@@ -128,46 +141,63 @@ def reached(db: Connection) -> int:
     return 0 if row is None else int(row[0])
 
 
-def drop(db: Connection, bodies: Iterable[bytes]) -> None:
-    """Take rows (as they are stored) out of the index, because their content goes. Times and
-    request ids of their segment stay as wide as they were, which only makes searches look more."""
-    gone: dict[tuple[Term, int], int] = {}
+class Left(NamedTuple):
+    """What is left of the index without some rows: terms that go, as JSON; terms that stay with
+    fewer places; columns."""
+
+    gone: str
+    entries: list[Entry]
+    columns: list[tuple[Kind, int, Column]]
+
+    def put(self, db: Connection) -> None:
+        """In the transaction in which the content of those rows goes."""
+        db.execute(_DROP, {"terms": self.gone})
+        for first in range(0, len(self.entries), _LEFT):
+            write(db, self.entries[first : first + _LEFT])
+        for column in self.columns:
+            columns.put(db, *column)
+
+
+def without(db: Connection, bodies: Iterable[bytes]) -> Left:
+    """What is left without rows (as they are stored), because their content goes. In a reader: only
+    what must be is done by the writer. Times and request ids of their segment stay as wide as they
+    were, which only makes searches look more."""
+    taken: dict[tuple[str, str, str, int], int] = {}
     rows: dict[int, list[int]] = {}
     for body in bodies:
         try:
             entry = read_record(body)
         except ValueError:
             continue  # it could not be indexed either
-        place = (entry.seq - 1) % SEGMENT
-        rows.setdefault(segment_of(entry.seq), []).append(place)
+        segment, place = segment_of(entry.seq), (entry.seq - 1) % SEGMENT
+        rows.setdefault(segment, []).append(place)
         for term in terms(entry):
-            key: tuple[Term, int] = (term, segment_of(entry.seq))
-            gone[key] = gone.get(key, 0) | 1 << place
-    for key, bits in sorted(gone.items()):
-        _take_out(db, (*key[0], key[1]), bits)
-    columns.drop(db, rows)
+            key = (*term, segment)
+            taken[key] = taken.get(key, 0) | 1 << place
+    gone: list[tuple[str, str, str, int]] = []
+    entries: list[Entry] = []
+    for *term, stored in db.execute(_THESE, {"terms": _json(sorted(taken))}):
+        key = tuple(term)
+        left = places(unpack(stored) & ~taken[key])
+        if left:
+            entries.append((*key, pack(left)))
+        else:
+            gone.append(key)
+    changed = [
+        (kind, segment, column.without(rows[segment]))
+        for kind in columns.KINDS
+        for segment, column in columns.stored(db, kind, rows)
+    ]
+    return Left(_json(gone), entries, changed)
 
 
-def _take_out(db: Connection, key: tuple[str, str, str, int], bits: int) -> None:
-    row = db.execute(f"SELECT places FROM audit_term WHERE {_KEY}", key).fetchone()  # noqa: S608 - a constant
-    if row is None:
-        return
-    left = places(unpack(row[0]) & ~bits)
-    if left:
-        db.execute(
-            f"UPDATE audit_term SET places = ? WHERE {_KEY}",  # noqa: S608 - a constant
-            (pack(left), *key),
-        )
-    else:
-        db.execute(f"DELETE FROM audit_term WHERE {_KEY}", key)  # noqa: S608 - a constant
+def _json(terms: Sequence[Sequence[object]]) -> str:
+    return msgspec.json.encode(terms).decode()
 
 
 def write(db: Connection, entries: Sequence[Entry]) -> None:
-    """Up to ``TOGETHER`` entries of one segment, again if they are there."""
-    if len(entries) == TOGETHER:
-        db.execute(_MANY, [field for one in entries for field in one])
-    else:
-        db.executemany(_ONE, entries)
+    """Some entries, again if they are there."""
+    db.execute(_into(len(entries)), [field for one in entries for field in one])
 
 
 class Portion(Unit):

@@ -8,9 +8,10 @@ are held against.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -26,8 +27,10 @@ from scaivault.gate.transaction import Transaction
 from scaivault.storage.file import Connection
 
 ACTION: Final = "audit_prune"
-# Rows of one transaction: 500 hold the writer for some 30 ms, most of it the index.
+# Rows of one transaction. What can be is done in a reader, and many rows are one statement: each
+# gives up the interpreter's lock, and with 3,000 of them 500 rows held the writer for 150 ms.
 STEP: Final = 500
+REST: Final = 2  # so many times as long as a step took
 _PAGE: Final = 5000
 OTHERS: Final = "*"
 NOBODY: Final = ""
@@ -38,6 +41,10 @@ _ROWS: Final = (
 _THESE: Final = (
     "SELECT seq, CAST(record AS BLOB) FROM ledger"
     " WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq"
+)
+_REPLACE: Final = (
+    "UPDATE ledger SET record = stone.value ->> 1 FROM json_each(:stones) stone"
+    " WHERE ledger.seq = stone.value ->> 0"
 )
 _REACHED: Final = (
     "INSERT INTO audit_pruned (owner, seq) VALUES (:owner, :seq)"
@@ -136,13 +143,12 @@ class Prune:
         return done
 
     async def _step(self, caller: Caller, group: Group, tenant: str | None, seqs: list[int]) -> int:
-        """One transaction, one row that tells of it."""
+        """One transaction, one row that tells of it; then a rest."""
+        began = self._gate.clock.monotonic()
 
         def prune(tx: Transaction) -> int:
             tx.concern(*((None, None) if tenant is None else self._places(tenant)))
-            found = tx.rows(_THESE, {"seqs": msgspec.json.encode(seqs).decode()})
-            digests = [(seq, digest.row_digest(body)) for seq, body in found]
-            index.drop(tx.connection, (body for _, body in found))
+            left.put(tx.connection)
             tx.then(self._index.forget)
             tx.note(
                 tenant_id=tenant,
@@ -156,7 +162,17 @@ class Prune:
             return len(seqs)
 
         async with self._index.still:
-            return await self._gate.change(caller, Act(ACTION), prune)
+            digests, left = await self._gate.ask(lambda db: _going(db, seqs))
+            done = await self._gate.change(caller, Act(ACTION), prune)
+        await asyncio.sleep(REST * (self._gate.clock.monotonic() - began) / 1e9)
+        return done
+
+
+def _going(db: Connection, seqs: list[int]) -> tuple[list[tuple[int, bytes]], index.Left]:
+    """What of rows stays: their digests; the index without them."""
+    found = db.execute(_THESE, {"seqs": msgspec.json.encode(seqs).decode()}).fetchall()
+    digests = [(seq, digest.row_digest(body)) for seq, body in found]
+    return digests, index.without(db, (body for _, body in found))
 
 
 def _look(
@@ -181,11 +197,11 @@ def _belongs(group: Group, tenant: str | None, own: frozenset[str]) -> bool:
 
 
 def _replace(connection: Connection, digests: list[tuple[int, bytes]], number: int) -> None:
-    def tombstones() -> Iterator[tuple[Any, ...]]:
-        for seq, row_digest in digests:
-            yield canonical(Tombstone(row_digest.hex(), number, seq)).decode(), seq
-
-    connection.executemany("UPDATE ledger SET record = ? WHERE seq = ?", tombstones())
+    stones = [
+        (seq, canonical(Tombstone(row_digest.hex(), number, seq)).decode())
+        for seq, row_digest in digests
+    ]
+    connection.execute(_REPLACE, {"stones": msgspec.json.encode(stones).decode()})
 
 
 def _noted(group: Group) -> Act:
