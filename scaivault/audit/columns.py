@@ -92,10 +92,3 @@ def stored(db: Connection, kind: Kind, segments: Iterable[int]) -> Iterator[tupl
     for segment, names, codes in db.execute(_GET, wanted):
         wide = len(codes) == _WIDE.size
         yield segment, Column(_names(names), _WIDE.unpack(codes) if wide else codes)
-
-
-def drop(db: Connection, gone: Mapping[int, Sequence[int]]) -> None:
-    """Take rows out, because their content goes: segment -> places."""
-    for kind in KINDS:
-        for segment, found in list(stored(db, kind, gone)):
-            put(db, kind, segment, found.without(gone[segment]))

@@ -168,6 +168,18 @@ async def test_steps_and_restarts(house: House, monkeypatch: pytest.MonkeyPatch)
         assert part["problems"] == [], first
 
 
+async def test_the_writer_runs_few_statements_for_many_rows(house: House) -> None:
+    await fill(house, 60)
+    ran: list[str] = []
+    await house.vault.database.alone(lambda db: db.set_trace_callback(ran.append))
+    await age(house)
+    await house.vault.database.alone(lambda db: db.set_trace_callback(None))
+    assert len(await stones(house)) >= 60
+    # Each gives the interpreter's lock up, and waits for it behind whoever answers requests.
+    pruning = [sql for sql in ran if sql.startswith("UPDATE ledger") or "audit_term" in sql]
+    assert 0 < len(pruning) < 20
+
+
 @pytest.mark.parametrize(
     "sql",
     [
