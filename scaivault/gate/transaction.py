@@ -1,7 +1,7 @@
 """What a change may do: read and write rows, seal and open fields, announce, note.
 
-Everything here happens in the writer's thread inside the savepoint of one change. Nothing takes
-effect, in the file or in memory, unless the group commits.
+Everything here happens in the writer, or in the loop where it is over soon, inside the savepoint of
+one change. Nothing takes effect, in the file or in memory, unless the group commits.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from scaivault.gate.caller import Caller
 from scaivault.gate.ledger import Record, record
 from scaivault.seal.envelope import Sealed
 from scaivault.storage.file import Connection
+from scaivault.storage.units import TooLong
 
 if TYPE_CHECKING:
     from scaivault.gate.gate import Gate
@@ -41,6 +42,12 @@ class Transaction:
         self.after: Final[list[Callable[[], None]]] = []
         self.instead: Final[list[Callable[[], None]]] = []
         self.placing: Final[list[Callable[[Connection, int], None]]] = []
+
+    def is_long(self) -> None:
+        """What follows may take long: if it is the loop that is at it, the writer begins anew.
+        Ahead of whatever is changed or noted."""
+        if self._gate.database.here:
+            raise TooLong
 
     # -- rows ----------------------------------------------------------------------------------
 

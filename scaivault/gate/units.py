@@ -11,6 +11,7 @@ from scaivault.gate.caller import Caller
 from scaivault.gate.ledger import LedgerUnit, Record
 from scaivault.gate.transaction import Transaction
 from scaivault.storage.file import Connection, EngineError
+from scaivault.storage.units import TooLong
 
 if TYPE_CHECKING:
     from scaivault.gate.gate import Gate
@@ -77,6 +78,8 @@ class Changing(LedgerUnit):
                 self.records.clear()
             self._keep(connection, tx.now, refused)
             return
+        except TooLong:
+            raise
         except EngineError:
             self.refused("service_unavailable")
             raise

@@ -107,7 +107,10 @@ def prune(tx: Transaction, owner: str, secret: Secret) -> None:
     if secret.last_version <= secret.max_versions:
         return
     known = {secret.current_version: None, **dict(store.stored(tx, owner, secret.path))}
-    for old in model.pruned([*known.items()], secret.current_version, secret.max_versions, tx.now):
+    gone = model.pruned([*known.items()], secret.current_version, secret.max_versions, tx.now)
+    if len(gone) > 1:  # half a megabyte each, overwritten
+        tx.is_long()
+    for old in gone:
         store.drop_version(tx, owner, secret.path, old)
 
 
@@ -174,6 +177,7 @@ def _check_value(data: bytes | None, generate_from: str | None) -> None:
 
 def _purge_first(tx: Transaction, owner: str, path: str) -> None:
     """The purge of a secret whose retention is over, ahead of its turn."""
+    tx.is_long()
     count = store.destroy(tx, owner, path)
     tx.also("delete", path, permanent=True, purge=True, version_count=count)
     tx.emit("secret.deleted", path, version_count=count, deleted_by=PURGE, permanent=True)

@@ -36,7 +36,7 @@ from scaivault.storage.file import (
 from scaivault.storage.folding import LogFolder
 from scaivault.storage.pace import Pace
 from scaivault.storage.timing import Timing
-from scaivault.storage.units import Closer, Unit
+from scaivault.storage.units import Closer, TooLong, Unit
 
 T = TypeVar("T")
 
@@ -79,6 +79,10 @@ def _is_small(units: Sequence[Unit]) -> bool:
     return rows <= HERE_ROWS
 
 
+def _without(units: Sequence[Unit], late: Sequence[Unit]) -> Sequence[Unit]:
+    return [unit for unit in units if unit not in late] if late else units
+
+
 def _spawn(name: str, target: Callable[[Connection], None], own: Connection) -> threading.Thread:
     thread = threading.Thread(target=target, args=(own,), name=f"vault-{name}", daemon=True)
     thread.start()
@@ -119,6 +123,8 @@ class Database:
         # Whose turn it is with the writing connection: the writer's, or the loop's.
         self._turn: Final = threading.Lock()
         self._own: Connection | None = None
+        self.here = False  # in a unit that runs: whether it is the loop that runs it
+        self._late: list[Unit] = []  # of the last group: too long for the loop, not run yet
         self._away = 0  # units and orders handed to the writer and not settled
         # What a commit on the loop takes lately, in nanoseconds. Those of the writer say nothing:
         # it waits for the interpreter lock in them. Each lowers this a little: the loop tries.
@@ -226,13 +232,17 @@ class Database:
             if connection is None:
                 return False
             start = _monotonic()
-            lost = self._commit_group(connection, units)
+            self.here = True
+            lost, late = self._commit_group(connection, units), self._late
             took = _monotonic() - start
             folds = self._folder.after_commit(connection)
         finally:
+            self.here = False
             self._turn.release()
         self._pace += (took - self._pace) >> 3
-        self._settle(units, lost, took)
+        self._settle(_without(units, late), lost, took)
+        if late:
+            self._hand_over(late, len(late))
         if folds:
             self._hand_over(_Alone(self._folder.restart))
         return True
@@ -378,6 +388,7 @@ class Database:
     def _commit_group(self, connection: Connection, units: Sequence[Unit]) -> StorageFailed | None:
         """Run and commit; on any failure of the file itself the whole group is undone."""
         closed = False
+        self._late = []
         self._together = len(units)
         try:
             if self._closer.is_one_statement(units):
@@ -385,10 +396,9 @@ class Database:
                 self._closer.close_group(connection, units)
                 return None
             connection.execute("BEGIN IMMEDIATE")
-            for unit in units:
-                self._run_unit(connection, unit)
+            late = [unit for unit in units if not self._run_unit(connection, unit)]
             closed = True
-            self._closer.close_group(connection, units)
+            self._closer.close_group(connection, _without(units, late))
             connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
             undo(connection)
@@ -397,15 +407,22 @@ class Database:
             if closed:  # else the closer still stands where the last group left it
                 self._closer.group_lost()
             return failure(error)
+        self._late = late
         return None
 
     @staticmethod
-    def _run_unit(connection: Connection, unit: Unit) -> None:
+    def _run_unit(connection: Connection, unit: Unit) -> bool:
+        """False: it is to be run once more, by the writer."""
         if type(unit).run is Unit.run:
-            return  # a ledgered read: nothing to undo, so no savepoint
+            return True  # a ledgered read: nothing to undo, so no savepoint
         connection.execute("SAVEPOINT unit")
         try:
             unit.run(connection)
+        except TooLong:
+            connection.execute("ROLLBACK TO unit")
+            connection.execute("RELEASE unit")
+            unit.undone()
+            return False
         except Exception as error:
             if not connection.in_transaction:
                 raise  # a full disk or a failing one has ended the whole transaction
@@ -413,6 +430,7 @@ class Database:
             connection.execute("ROLLBACK TO unit")
             unit.undone()
         connection.execute("RELEASE unit")
+        return True
 
     # -- a reader's side ----------------------------------------------------------------------
 

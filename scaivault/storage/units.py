@@ -9,6 +9,11 @@ from typing import Any, Protocol
 from scaivault.storage.file import Connection
 
 
+class TooLong(Exception):
+    """Raised in ``run`` while the loop runs it: this is going to take long, so let the writer do
+    it. Nothing of it was done, and what it keeps in memory is as it was."""
+
+
 class Unit:
     """Something to do in the writer's transaction. ``error`` is set when it was rolled back."""
 

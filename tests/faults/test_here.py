@@ -148,6 +148,38 @@ async def test_a_file_that_fails_under_a_write(
     assert (await house.get("/v1/audit/verify")).json["valid"]
 
 
+async def test_a_write_that_destroys_much_is_the_writers(house: House, groups: list[bool]) -> None:
+    """A hundred old versions are fifty megabytes to overwrite: nobody else waits for that."""
+    kept = Kept(house)
+    for number in range(6):
+        await kept.call("PUT", SECRET, {"data": {"n": number}})
+    del groups[:]
+    answer = await kept.call("PUT", SECRET, {"data": {"n": 6}, "options": {"max_versions": 2}})
+    assert answer.json["version"] == 7
+    assert groups == [True, False]  # the loop began it, with nothing to show for it
+    listed = (await kept.get(f"{SECRET}/versions")).json["versions"]
+    assert [one["version"] for one in listed] == [7, 6]
+    del groups[:]
+    assert (await kept.call("PUT", SECRET, {"data": {"n": 7}})).json["version"] == 8
+    assert groups == [True]  # one old version is what each write takes away
+    rows = await house.rows(action="write")
+    assert [row["extra_data"]["version"] for row in rows] == [*range(1, 9)]
+    assert all(row["success"] for row in rows)
+
+
+async def test_a_write_over_what_was_deleted_long_ago(house: House, groups: list[bool]) -> None:
+    kept = Kept(house)
+    await kept.call("PUT", SECRET, {"data": {"n": 1}})
+    await kept.call("DELETE", SECRET)
+    house.clock.advance(31 * 86_400_000_000)
+    del groups[:]
+    assert (await kept.call("PUT", SECRET, {"data": {"n": 2}})).json["version"] == 1
+    assert groups == [True, False]
+    assert (await kept.get(SECRET)).json["data"] == {"n": 2}
+    (purged,) = [row for row in await house.rows(action="delete") if "purge" in row["extra_data"]]
+    assert purged["extra_data"]["version_count"] == 1
+
+
 async def test_all_that_came_together_are_told(house: House, groups: list[bool]) -> None:
     """And a read that failed is not counted as one."""
     await house.put("app/db", {"v": CANARY})

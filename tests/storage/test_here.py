@@ -15,7 +15,7 @@ from scaivault.storage import database as storage
 from scaivault.storage.database import HERE_ROWS, Database
 from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection, open_file
-from scaivault.storage.units import Unit
+from scaivault.storage.units import TooLong, Unit
 from tests.support.failing import Failing
 
 LOOP = threading.get_ident()
@@ -169,6 +169,53 @@ async def test_a_change_that_fails_is_rolled_back_alone(database: Database, clos
     assert [type(one) for one in told] == [int, ValueError, int]
     assert closer.here == [True]
     assert [n for n in await stored(database) if n > 1000] == [1001, 1003]
+
+
+async def test_a_change_that_turns_out_long_is_the_writers(
+    database: Database, closer: Closer
+) -> None:
+    """It begins anew there; the others of its group are done."""
+    ran: list[tuple[bool, int]] = []
+
+    class Long(Brief):
+        __slots__ = ()
+
+        def run(self, connection: Connection) -> None:
+            super().run(connection)
+            ran.append((database.here, threading.get_ident()))
+            if database.here:
+                raise TooLong
+
+    calls = [database.submit(one) for one in (Brief(1), Long(2), Row(3))]
+    assert await asyncio.gather(*calls) == [1, 2, 3]
+    assert closer.here == [True, False]
+    assert [here for here, _ in ran] == [True, False]
+    assert ran[1][1] != LOOP
+    assert await stored(database) == [1001, 1, 3, 1002, 2]
+    await asyncio.gather(database.submit(Long(4)))
+    assert closer.here == [True, False, True, False]
+    await database.submit(Row(5))
+    assert closer.here[-1] is True
+
+
+async def test_what_was_too_long_is_told_of_a_failure_too(
+    database: Database, closer: Closer
+) -> None:
+    class Long(Brief):
+        __slots__ = ()
+
+        def run(self, connection: Connection) -> None:
+            if database.here:
+                raise TooLong
+
+    whole = database._own
+    database._own = Failing(whole, "COMMIT", "SQLITE_FULL")  # type: ignore[assignment]
+    calls = [database.submit(Row(1)), database.submit(Long(2))]
+    told = await asyncio.gather(*calls, return_exceptions=True)
+    assert [str(one) for one in told if isinstance(one, StorageFailed)] == ["disk_full"] * 2
+    database._own = whole
+    assert await database.submit(Long(3)) == 3
+    assert await stored(database) == [3]
 
 
 @pytest.mark.parametrize(("rows", "here"), [(HERE_ROWS, True), (HERE_ROWS + 1, False)])
