@@ -25,10 +25,11 @@ say() { printf '%s\n' "$*" >&2; }
 # again for everything, and does not say so: each counts for some milliseconds. An earlier one is
 # left only for one that takes less than five sixths of its time.
 find_python() {
-    local candidates=(python3.13 python3.12 python3.11 python3 /usr/bin/python3) candidate
+    local candidates=(python3.13 python3.12 python3.11 python3) everywhere candidate
     local found="" least=0 taken
     [[ -z ${SCAIVAULT_PYTHON:-} ]] || candidates=("$SCAIVAULT_PYTHON")
-    for candidate in "${candidates[@]}"; do
+    mapfile -t everywhere < <(type -aP "${candidates[@]}")
+    for candidate in "${everywhere[@]}"; do
         taken=$("$candidate" -c "$COUNTING" 2>/dev/null </dev/null) || continue
         if [[ -z $found ]] || ((6 * taken < 5 * least)); then
             found=$candidate least=$taken

@@ -50,9 +50,20 @@ def test_without_a_fitting_python_the_message_says_what_to_do(top: Path, tmp_pat
     for name in ("python3.11", "python3.12", "python3.13", "python3.14", "python3"):
         (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / name).chmod(0o755)
-    ended = environment(top, "find_python", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    ended = environment(top, f"PATH={tmp_path}; find_python")
     assert ended.returncode == 1
     assert "needs Python 3.11 or newer" in ended.stderr
+
+
+def test_of_several_pythons_the_fastest_is_taken(top: Path, tmp_path: Path) -> None:
+    takes = {"a": 1000, "b": 900, "c": 500, "d": 450}
+    for name, taken in takes.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "python3").write_text(f"#!/bin/sh\necho {taken}\n")
+        (tmp_path / name / "python3").chmod(0o755)
+    path = ":".join(str(tmp_path / name) for name in takes)
+    found = environment(top, f"PATH={path}; find_python")
+    assert found.stdout == f"{tmp_path}/c/python3\n"
 
 
 def test_the_fingerprint_follows_the_lock(top: Path, tmp_path: Path) -> None:
