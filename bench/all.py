@@ -21,6 +21,7 @@ from bench import (
     report,
     results,
     start,
+    tail,
     unseal,
     write,
 )
@@ -42,6 +43,7 @@ ROWS = {
     "memory": memory.run,
     "growth": growth.run,
     "audit": audit.run,
+    "tail": tail.run,
     "start": start.run,
 }
 

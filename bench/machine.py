@@ -89,7 +89,7 @@ def modes(settings: Settings) -> dict[str, object]:
         "value_bytes": value_bytes(),
         "secrets": settings.paths,
         "many_secrets": settings.many,
-        "audit_rows": settings.rows,
+        "audit_rows": settings.audit_rows,
         "versions_kept": 10,
         "token": {
             "ScaiVault": "of a service account under one policy, unless a row says otherwise",

@@ -16,7 +16,7 @@ class Settings:
     connections: tuple[int, ...] = (1, 16, 64)
     paths: int = 200
     many: int = 100_000
-    rows: int = 10_000_000
+    audit_rows: int = 10_000_000
     filled: Path | None = None
     folder: Path | None = None
 
@@ -30,7 +30,7 @@ def parse(description: str | None, rows: Sequence[str] = ()) -> tuple[Settings, 
     parser.add_argument("--turns", type=int, default=5, help="turns per server (at least 5)")
     parser.add_argument("--seconds", type=int, help="length of one turn")
     parser.add_argument("--many", type=int, help="secrets for unseal and memory")
-    parser.add_argument("--rows", type=int, help="rows of the audit log")
+    parser.add_argument("--audit-rows", type=int, help="rows of the long audit log")
     parser.add_argument("--filled", type=Path, help="where filled audit logs are kept and found")
     parser.add_argument("--folder", type=Path, help="where the servers keep their data")
     if rows:
@@ -46,7 +46,7 @@ def parse(description: str | None, rows: Sequence[str] = ()) -> tuple[Settings, 
         turns=given.turns,
         seconds=given.seconds or (1 if given.quick else 5),
         many=given.many or (2_000 if given.quick else 100_000),
-        rows=given.rows or (100_000 if given.quick else 10_000_000),
+        audit_rows=given.audit_rows or (100_000 if given.quick else 10_000_000),
         filled=given.filled,
         folder=given.folder,
     )
