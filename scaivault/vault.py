@@ -160,8 +160,8 @@ class Vault:
         self.directory = Directory(self.gate, self.tenancy)
         self.groups = Groups(*rooms)
         self.members = Members(*rooms)
-        self.partners = Partners(self.gate, self.tenancy, self.authentication)
-        self.tenants = Tenants(self.gate, self.tenancy, self.authentication)
+        self.partners = Partners(self.gate, self.tenancy)
+        self.tenants = Tenants(self.gate, self.tenancy)
 
     def _build_sync(self, settings: Settings, lend: Lending) -> None:
         synchronization = Synchronization(

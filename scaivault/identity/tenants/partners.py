@@ -11,7 +11,6 @@ from scaivault.errors import Refusal, faults
 from scaivault.gate.caller import SUPER_ADMIN, Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
-from scaivault.identity.authentication import Authentication
 from scaivault.identity.reach import check_local, holder
 from scaivault.tenancy import Tenancy
 from scaivault.tenancy.model import ACTIVE, DELETED, Partner, is_slug, partner_id
@@ -24,10 +23,9 @@ _SLUG_FAULT: Final = "must be 2 to 40 of a-z 0-9 -"
 class Partners:
     """One per open vault."""
 
-    def __init__(self, gate: Gate, tenancy: Tenancy, authentication: Authentication) -> None:
+    def __init__(self, gate: Gate, tenancy: Tenancy) -> None:
         self.gate: Final = gate
         self._tenancy: Final = tenancy
-        self._authentication: Final = authentication
 
     async def page(self, caller: Caller, request: wire.ListPartners) -> wire.PartnerPage:
         """The partners that the caller sees: his own; ``super_admin`` all."""
@@ -87,7 +85,6 @@ class Partners:
             partner = partner._replace(**sent)
             self._tenancy.keep_partner(tx, partner)
             tx.note(changed=list(sent))
-            tx.then(self._authentication.forget)
             return _info(partner)
 
         return await self.gate.change(caller, Act("identity_update"), change)
@@ -107,7 +104,6 @@ class Partners:
                     used_by={"tenants": left},
                 )
             self._tenancy.keep_partner(tx, partner._replace(status=DELETED))
-            tx.then(self._authentication.forget)
 
         await self.gate.change(caller, Act("identity_delete"), delete)
 

@@ -14,7 +14,6 @@ from scaivault.gate.caller import PARTNER_ADMIN, SUPER_ADMIN, Caller, Principal
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.identity import subjects
-from scaivault.identity.authentication import Authentication
 from scaivault.identity.reach import check_local, holder
 from scaivault.identity.tenants.partners import (
     check_names,
@@ -33,10 +32,9 @@ from scaivault.wire import tenancy as wire
 class Tenants:
     """One per open vault."""
 
-    def __init__(self, gate: Gate, tenancy: Tenancy, authentication: Authentication) -> None:
+    def __init__(self, gate: Gate, tenancy: Tenancy) -> None:
         self.gate: Final = gate
         self._tenancy: Final = tenancy
-        self._authentication: Final = authentication
 
     async def page(self, caller: Caller, request: wire.ListTenants) -> wire.TenantPage:
         """The tenants that the caller sees: his own; ``partner_admin`` those of its partner,
@@ -103,7 +101,6 @@ class Tenants:
             tenant = tenant._replace(**sent, deleted_at=None)
             self._tenancy.keep_tenant(tx, tenant)
             tx.note(changed=list(sent))
-            tx.then(self._authentication.forget)
             return _info(tenant)
 
         return await self.gate.change(caller, Act("identity_update"), change)
@@ -121,7 +118,6 @@ class Tenants:
                 return  # its time runs since the first call
             self._check_end(tx, principal, tenant)
             self._tenancy.keep_tenant(tx, tenant._replace(status=DELETED, deleted_at=tx.now))
-            tx.then(self._authentication.forget)
 
         await self.gate.change(caller, Act("identity_delete"), delete)
 
