@@ -62,12 +62,16 @@ def check(body: bytes) -> bytes:
     outside = b'"'.join(pieces[::2])
     _check_depth(outside)
     _check_values(text.rstrip(_SPACE), members=outside.count(b":"))
-    _check_surrogates(masked)
+    # Else three passes less: of 500 KB they took half of the time.
+    escaped = b"\\" in body
+    if escaped:
+        _check_surrogates(masked)
     compact = outside.translate(None, _SPACE_BYTES)
     if len(compact) == len(outside):
         return body
     pieces[::2] = compact.split(b'"')
-    return _unmask(b'"'.join(pieces))
+    packed = b'"'.join(pieces)
+    return _unmask(packed) if escaped else packed
 
 
 def size(compact: bytes) -> int:
