@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+import pytest
 
 from scaivault.storage.file import Connection
 from tests.support.house import House
@@ -66,3 +69,23 @@ async def test_the_scrub_and_a_batch_open_them(house: House) -> None:
         lambda db: db.execute("UPDATE secret_large SET value = zeroblob(length(value))").rowcount
     )
     assert await house.vault.upkeep.scrub(caller, ("", "", 0)) == (None, 1)
+
+
+async def test_the_scrub_lets_others_go_first_at_each_large_value(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await house.put(f"{PATH}/{number}", value(100_000))
+    loop, own = asyncio.get_running_loop(), house.vault.values.opened
+    turns, seen = [0], []
+
+    def opened(key: Any, version: Any) -> Any:
+        seen.append(turns[0])
+        loop.call_soon(lambda: turns.__setitem__(0, turns[0] + 1))
+        return own(key, version)
+
+    monkeypatch.setattr(house.vault.values, "opened", opened)
+    caller = house.vault.internal("scrub")
+    assert await house.vault.upkeep.scrub(caller, ("", "", 0)) == (None, 0)
+    # What was due behind one value was done before the next.
+    assert seen == [0, 1, 2]
