@@ -17,6 +17,7 @@ from scaivault.secrets.values import Values, concern
 Spot = tuple[str, str, int]  # owner, path, version
 
 _STEP: Final = 200
+_TOLD: Final = 32  # secrets of one transaction, with some five statements each
 _SCRUB_STEP: Final = 64  # values of half a MiB each, at the worst
 _LARGE: Final = 16 * 1024  # bytes that take longer to open than a turn of the loop costs
 
@@ -87,7 +88,7 @@ class Upkeep:
 
     async def announce(self, caller: Caller) -> int:
         """Tell of ends that come near or passed (``expiry``); how many secrets were looked at."""
-        due = await self._gate.ask(lambda db: store.to_tell(db, caller.now, _STEP))
+        due = await self._gate.ask(lambda db: store.to_tell(db, caller.now, _TOLD))
         by_owner: dict[str, list[str]] = {}
         for owner, path in due:
             by_owner.setdefault(owner, []).append(path)
