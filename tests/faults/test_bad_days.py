@@ -355,8 +355,9 @@ async def test_damaged_value_is_set_aside(vault: Stopped) -> None:
     def spoil(db: Any) -> None:
         db.execute("BEGIN IMMEDIATE")
         db.execute(
-            "UPDATE secret_version SET value = (SELECT value FROM secret_version"
-            " WHERE path = 'day/2') WHERE path = 'day/1'"
+            "UPDATE secret_large SET value = (SELECT l.value FROM secret_large l WHERE l.id ="
+            " (SELECT large FROM secret_version WHERE path = 'day/2'))"
+            " WHERE id = (SELECT large FROM secret_version WHERE path = 'day/1')"
         )
         db.execute("COMMIT")
 
