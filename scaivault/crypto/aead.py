@@ -132,12 +132,10 @@ def open_value(
     key: Guarded, dek_box: bytes, value_box: bytes, dek_aad: bytes, value_aad: bytes
 ) -> bytes:
     """The value of an envelope. ``Damaged`` unless both boxes belong here."""
-    pointer, scratch = _checked(key), _borrow()
-    try:
-        _open_dek(scratch.dek, pointer, dek_box, dek_aad, key)
-        return _opened(scratch.dek, value_box, value_aad, key)
-    finally:
-        _give_back(scratch)
+    (plaintext,) = open_values(key, ((dek_box, value_box, dek_aad, value_aad),))
+    if plaintext is None:
+        raise Damaged("an envelope does not open")
+    return plaintext
 
 
 def open_values(

@@ -87,17 +87,17 @@ class Access:
 
     def touch(self, key: Key, at: int) -> None:
         """One committed read."""
-        self.touch_all((key,), at)
+        count = self._counts.get(key)
+        if count is None:
+            count = self._counts[key] = _Count()
+        day = at // DAY
+        count.days[day] = count.days.get(day, 0) + 1
+        count.last = max(count.last, at)
 
     def touch_all(self, keys: Iterable[Key], at: int) -> None:
         """One of each."""
-        day, counts = at // DAY, self._counts
         for key in keys:
-            count = counts.get(key)
-            if count is None:
-                count = counts[key] = _Count()
-            count.days[day] = count.days.get(day, 0) + 1
-            count.last = max(count.last, at)
+            self.touch(key, at)
 
     def forget(self, key: Key) -> None:
         """The secret is gone for good."""
