@@ -368,6 +368,7 @@ async def test_cancelled_and_left_alone(house: House) -> None:
         kept.say("GET", SECRET)
         await asyncio.sleep(0)
         kept._connection.connection_lost(None)
+        await asyncio.gather(*kept._connection._state.tasks)
     kept = Kept(house)
     assert told(await kept.get(SECRET)) == "ok"
     reads = await house.rows(action="read", success=True)
