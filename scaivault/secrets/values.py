@@ -140,7 +140,7 @@ class Values:
         self.reads[kind] = self.reads.get(kind, 0) + 1
 
     def all_seen(self, caller: Caller, values: Sequence[Value]) -> None:
-        """``seen`` of each, in half the time."""
+        """``seen`` of each."""
         owner, now = caller.owner, caller.now
         keys: list[Key] = []
         kinds: dict[str, int] = {}

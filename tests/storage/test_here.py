@@ -398,3 +398,27 @@ async def test_never_two_at_once(database: Database, closer: Closer) -> None:
     assert closer.lost == 0
     assert {True, False} == set(closer.here)
     assert len(await stored(database)) == len(closer.numbers)
+
+
+async def test_what_comes_in_one_turn_after_the_other_is_one_group(
+    database: Database, closer: Closer
+) -> None:
+    futures = []
+    for number in range(16):
+        futures.append(database.submit(Row(number)))
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*futures) == list(range(16))
+    assert len(closer.by) == 1
+
+
+async def test_nobody_waits_for_more_than_one_group_takes(
+    database: Database, closer: Closer
+) -> None:
+    first = database.submit(Row(0))
+    for number in range(1, 2 * HERE_ROWS):
+        if first.done():
+            break
+        database.submit(Row(number))
+        await asyncio.sleep(0)
+    assert first.done()
+    assert len(closer.numbers) <= HERE_ROWS + 1
