@@ -50,7 +50,7 @@ def program() -> str:
     shipped = Path(package.origin).parent / "bin" / "bao" if package and package.origin else None
     found = str(shipped) if shipped and shipped.is_file() else shutil.which("bao")
     if not found:
-        raise MissingProgramError("OpenBao is not installed: pip install -r requirements-bench.lock")
+        raise MissingProgramError("no OpenBao here: pip install -r requirements-bench.lock")
     return found
 
 
