@@ -1,8 +1,9 @@
 """Reads and writes among ten times the many secrets against few: rates must hardly fall.
 
-Two vaults take turns, one with few and one with many secrets. The load goes to a sample spread
-evenly over all secrets, so that what it hits is as scattered as the secrets are. Memory is weighed
-at the end, after reading a tenth of the secrets once: it may grow by the configured cache.
+Two vaults take turns, one with few and one with many secrets. The load goes to as many secrets of
+both, spread evenly over all, so that what it hits is as scattered as the secrets are; then to so
+many of the many that rows are not found in memory again. Memory is weighed at the end, after
+reading a tenth of the secrets once: it may grow by the configured cache.
 """
 
 from bench import load
@@ -15,7 +16,7 @@ from bench.turns import Ask, alternate, rates
 from bench.vault import CACHE_MIB, Vault, vault
 
 FEW = 1_000
-SAMPLE = 20_000
+WIDE = 20_000
 CONNECTIONS = 16
 MIB = 1 << 20
 KINDS: dict[str, Ask] = {
@@ -32,13 +33,16 @@ def run(settings: Settings) -> Row:
         for target, count in zip(targets, counts, strict=True):
             load.fill(target, range(count))
         for kind, ask in KINDS.items():
+            few, many = targets
+            samples = [(few, FEW, FEW), (many, counts[1], FEW), (many, counts[1], WIDE)]
             plans = [
-                (target, [ask(target, n) for n in _spread(count, SAMPLE)])
-                for target, count in zip(targets, counts, strict=True)
+                (target, [ask(target, n) for n in _spread(count, sample)])
+                for target, count, sample in samples
             ]
             loads = alternate(plans, CONNECTIONS, settings)
-            for count, turns in zip(counts, loads, strict=True):
-                row.figures.append(rates(_case(kind, count), Vault.name, turns))
+            for (_, count, sample), turns in zip(samples, loads, strict=True):
+                case = _case(kind, count) if sample == FEW else _wide(kind, count)
+                row.figures.append(rates(case, Vault.name, turns))
         for target, count in zip(targets, counts, strict=True):
             row.figures.append(_weigh(target, count, settings.many))
     row.goals = [_kept(row, kind, *counts) for kind in KINDS] + [_added(row, *counts)]
@@ -47,6 +51,10 @@ def run(settings: Settings) -> Row:
 
 def _case(kind: str, count: int) -> str:
     return f"{kind}, {count:,}"
+
+
+def _wide(kind: str, count: int) -> str:
+    return f"{kind}, {WIDE:,} of {count:,}"
 
 
 def _spread(count: int, sample: int) -> range:

@@ -208,9 +208,13 @@ class Gate:
         await self.refuse(caller, act, refused)
         raise refused
 
-    async def ask(self, question: Callable[[Connection], T]) -> T:
-        """Rows for a ``look``, from a reader; discloses nothing by itself."""
-        return await self.database.read(question)
+    async def ask(
+        self,
+        question: Callable[[Connection], T],
+        glance: Callable[[Connection], T] | None = None,
+    ) -> T:
+        """Rows for a ``look``, as ``Database.read`` has them; discloses nothing by itself."""
+        return await self.database.read(question, glance)
 
     # -- change --------------------------------------------------------------------------------
 

@@ -3,26 +3,37 @@
 The ledger tells all of it already. Counts since the last flush are kept in memory, flushed into
 ``secret_access`` by a job together with the ledger position they reach to (``projection``), and
 after a crash taken again from the ledger rows behind that position.
+
+A flush goes by portions, in the order of the keys, so that nobody waits for the thousands of rows
+of one; ``secret_access_flush`` says how far it got. One that was broken off, by a failure or a
+crash, goes on from there, and ends, before the next begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from operator import itemgetter
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from scaivault.clock import DAY, parse_instant
+from scaivault.clock import DAY, SystemClock, parse_instant
 from scaivault.gate.ledger import read_record
 from scaivault.gate.transaction import Transaction
 from scaivault.secrets.shelf import Key
+from scaivault.storage.database import Database
 from scaivault.storage.file import Connection
+from scaivault.storage.units import Unit
 
 NAME: Final = "secret_access"
 WINDOW: Final = 30 * DAY
 KEPT_FOR: Final = 60 * DAY
 LOOKED_THROUGH: Final = 20_000  # ledger rows that an opening reads without a flush, about 50 ms
+TOGETHER: Final = 50  # secrets of one statement, about 2 ms
+PORTION: Final = 30_000_000  # nanoseconds of one transaction while nobody waits for it
+_SORTED: Final = 2_000  # keys sorted in one go, in 2 ms: nothing else runs meanwhile
+
+_monotonic: Final = SystemClock().monotonic
 
 
 class _Count:
@@ -34,16 +45,15 @@ class _Count:
         self.last = 0
         self.days: dict[int, int] = {}
 
-    def add(self, day: int, reads: int, last: int) -> None:
-        self.days[day] = self.days.get(day, 0) + reads
-        self.last = max(self.last, last)
+    def add(self, at: int) -> None:
+        day = at // DAY
+        self.days[day] = self.days.get(day, 0) + 1
+        self.last = max(self.last, at)
 
 
 Counts = dict[Key, _Count]
 
-_KEY: Final = itemgetter(0)
-# One statement for all: each gives the interpreter's lock up, and a busy loop lets it wait. 3,000
-# secrets that were read again held the writer for 0.8 to 1.3 s, and now for 0.12.
+# One statement for many: each gives the interpreter's lock up, and a busy loop lets it wait.
 _ADD: Final = (
     "INSERT INTO secret_access (owner_id, path, day, reads, last_at)"
     " SELECT row.value ->> 0, row.value ->> 1, row.value ->> 2, row.value ->> 3, row.value ->> 4"
@@ -59,20 +69,26 @@ class Access:
 
     def __init__(self) -> None:
         self._counts: Counts = {}
-        self._flushing: Counts = {}
+        self._flushing: Counts = {}  # of the flush that is not over: what it did not write yet
+        self._target: int | None = None  # ledger position that it reaches to
         self._reaches = 0  # ledger position of the table
 
     def due(self, seq: int) -> bool:
         """Whether a flush up to ledger row ``seq`` is worth a commit: something was read, or the
         next opening would have to look through too many rows to find that nothing was."""
-        return bool(self._counts) or seq - self._reaches > LOOKED_THROUGH
+        if self._target is not None or self._counts:
+            return True
+        return seq - self._reaches > LOOKED_THROUGH
 
     def load(self, connection: Connection) -> None:
-        """Take up the ledger behind the last flush."""
+        """Take up the ledger behind the last flush, and a flush that was broken off."""
         row = connection.execute("SELECT seq FROM projection WHERE name = ?", (NAME,)).fetchone()
         behind = self._reaches = row[0] if row is not None else 0
-        for (text,) in connection.execute(
-            "SELECT record FROM ledger WHERE seq > ? ORDER BY seq", (behind,)
+        row = connection.execute("SELECT seq, owner_id, path FROM secret_access_flush").fetchone()
+        target, done = (0, ("", "")) if row is None else (row[0], row[1:])
+        self._target = None if row is None else target
+        for seq, text in connection.execute(
+            "SELECT seq, record FROM ledger WHERE seq > ? ORDER BY seq", (behind,)
         ):
             if '"action":"read"' not in text and '"permanent":true' not in text:
                 continue
@@ -81,23 +97,21 @@ class Access:
             if owner is None or path is None or not entry.success:
                 continue
             if entry.action == "read" and "version" in entry.extra_data:
-                self.touch((owner, path), parse_instant(entry.timestamp))
+                if seq > target:
+                    _touch(self._counts, (owner, path), parse_instant(entry.timestamp))
+                elif (owner, path) > done:
+                    _touch(self._flushing, (owner, path), parse_instant(entry.timestamp))
             elif entry.action == "delete" and _of_all(entry.extra_data):
                 self.forget((owner, path))
 
     def touch(self, key: Key, at: int) -> None:
         """One committed read."""
-        count = self._counts.get(key)
-        if count is None:
-            count = self._counts[key] = _Count()
-        day = at // DAY
-        count.days[day] = count.days.get(day, 0) + 1
-        count.last = max(count.last, at)
+        _touch(self._counts, key, at)
 
     def touch_all(self, keys: Iterable[Key], at: int) -> None:
         """One of each."""
         for key in keys:
-            self.touch(key, at)
+            _touch(self._counts, key, at)
 
     def forget(self, key: Key) -> None:
         """The secret is gone for good."""
@@ -115,37 +129,89 @@ class Access:
                 last = max(count.last, last or 0)
         return reads, last
 
-    def flush(self, tx: Transaction, seq: int, counts: Counts) -> None:
-        """Add ``counts``, which reach to ledger row ``seq``, to the table."""
-        # A copy: the loop may forget one of them meanwhile.
-        rows = [
-            (*key, day, reads, count.last)
-            for key, count in sorted(counts.items(), key=_KEY)
-            for day, reads in count.days.items()
-        ]
-        tx.execute(_ADD, {"rows": msgspec.json.encode(rows).decode()})
+    def take(self, seq: int) -> Counts:
+        """What is to be flushed: all up to ledger row ``seq``, or the rest of a flush that was
+        broken off."""
+        if self._target is None:
+            self._flushing, self._counts, self._target = self._counts, {}, seq
+        return self._flushing
+
+    def portion(self, database: Database, keys: Sequence[Key], first: int) -> Portion:
+        """The next ones of a flush, from ``keys[first]`` on; results in how many."""
+        return Portion(database, self._flushing, self._target or 0, (keys, first))
+
+    def reach(self, tx: Transaction) -> None:
+        """All that was taken is in the table; call ``flushed`` once that is committed."""
+        tx.execute("DELETE FROM secret_access_flush", {})
         tx.execute(
             "INSERT INTO projection (name, seq) VALUES (:name, :seq)"
             " ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",
-            {"name": NAME, "seq": seq},
+            {"name": NAME, "seq": self._target},
         )
 
-    def take(self) -> Counts:
-        """What waits now, to be flushed; call ``flushed`` or ``put_back`` afterwards."""
-        self._flushing, self._counts = self._counts, {}
-        return self._flushing
+    def flushed(self) -> None:
+        """The flush is over."""
+        self._reaches, self._target = self._target or 0, None
 
-    def flushed(self, seq: int) -> None:
-        """The table reaches to ledger row ``seq`` now."""
-        self._flushing, self._reaches = {}, seq
 
-    def put_back(self) -> None:
-        """The flush did not commit."""
-        for key, count in self._flushing.items():
-            into = self._counts.setdefault(key, _Count())
-            for day, reads in count.days.items():
-                into.add(day, reads, count.last)
-        self._flushing = {}
+def _touch(counts: Counts, key: Key, at: int) -> None:
+    count = counts.get(key)
+    if count is None:
+        count = counts[key] = _Count()
+    count.add(at)
+
+
+def in_order(keys: Sequence[Key]) -> list[Key]:
+    """Sorted, without keeping other threads from running for long."""
+    parts = [sorted(keys[at : at + _SORTED]) for at in range(0, len(keys), _SORTED)]
+    return list(heapq.merge(*parts))
+
+
+class Portion(Unit):
+    """Some counts, into the table; they wait no longer once that is committed."""
+
+    __slots__ = ("_counts", "_database", "_done", "_first", "_keys", "_target")
+
+    def __init__(
+        self, database: Database, counts: Counts, target: int, keys: tuple[Sequence[Key], int]
+    ) -> None:
+        super().__init__()
+        self._database = database
+        self._counts = counts
+        self._target = target
+        self._keys, self._first = keys
+        self._done = self._first
+
+    def run(self, connection: Connection) -> None:
+        end = _monotonic() + PORTION
+        while self._done < len(self._keys):
+            some = self._keys[self._done : self._done + TOGETHER]
+            self._write(connection, some)
+            self._done += len(some)
+            if self._database.awaited or _monotonic() >= end:
+                break
+        connection.execute(
+            "INSERT INTO secret_access_flush (id, seq, owner_id, path) VALUES (1, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq,"
+            " owner_id = excluded.owner_id, path = excluded.path",
+            (self._target, *self._keys[self._done - 1]),
+        )
+
+    def _write(self, connection: Connection, keys: Sequence[Key]) -> None:
+        rows = [
+            (*key, day, reads, count.last)
+            for key in keys
+            if (count := self._counts.get(key)) is not None  # the loop may forget one meanwhile
+            for day, reads in count.days.items()
+        ]
+        connection.execute(_ADD, {"rows": msgspec.json.encode(rows).decode()})
+
+    def settle(self) -> None:
+        for key in self._keys[self._first : self._done]:
+            self._counts.pop(key, None)
+
+    def result(self) -> int:
+        return self._done - self._first
 
 
 def _of_all(extra: Mapping[str, object]) -> bool:

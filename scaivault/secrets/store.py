@@ -9,6 +9,7 @@ from scaivault.gate.transaction import Transaction
 from scaivault.seal.envelope import Sealed
 from scaivault.secrets.model import Secret, Version, tags_of
 from scaivault.storage.file import Connection
+from scaivault.storage.units import TooLong
 
 _SECRET: Final = (
     "SELECT path, current_version, last_version, metadata, max_versions, notify_before,"
@@ -28,14 +29,15 @@ _UPDATE: Final = (
 )
 # Sealed values beyond so many bytes stand elsewhere: with one, a row might not fit its page.
 _LARGE: Final = 512
+_SMALL: Final = (
+    "version, secret_type, created_at, created_by, readable_until, quarantined_at, key_version, dek"
+)
 _FIELDS: Final = (
-    "version, secret_type, created_at, created_by, readable_until, quarantined_at, key_version,"
-    " dek, coalesce((SELECT l.value FROM secret_large l WHERE l.id = large), value)"
+    f"{_SMALL}, coalesce((SELECT l.value FROM secret_large l WHERE l.id = large), value)"  # noqa: S608
 )
-_VERSION: Final = (
-    f"SELECT {_FIELDS} FROM secret_version"  # noqa: S608 - literals
-    " WHERE owner_id = :owner AND path = :path AND version = :version"
-)
+_THIS: Final = " WHERE owner_id = :owner AND path = :path AND version = :version"
+_VERSION: Final = f"SELECT {_FIELDS} FROM secret_version{_THIS}"  # noqa: S608 - literals
+_GLANCED: Final = f"SELECT {_SMALL}, value, large FROM secret_version{_THIS}"  # noqa: S608
 
 
 def _version(row: Any) -> Version:
@@ -54,6 +56,17 @@ def find_version(db: Connection, owner: str, path: str, version: int) -> Version
     key = {"owner": owner, "path": path, "version": version}
     row = db.execute(_VERSION, key).fetchone()
     return None if row is None else _version(row)
+
+
+def glance_at_version(db: Connection, owner: str, path: str, version: int) -> Version | None:
+    """``find_version`` of a small value; raises ``TooLong`` for a large one."""
+    key = {"owner": owner, "path": path, "version": version}
+    row = db.execute(_GLANCED, key).fetchone()
+    if row is None:
+        return None
+    if row[-1] is not None:
+        raise TooLong
+    return _version(row[:-1])
 
 
 def last_access(db: Connection, owner: str, path: str) -> int | None:

@@ -18,7 +18,10 @@ from scaivault.secrets.model import Version, place
 from scaivault.secrets.shelf import Key, Shelf, Stored
 from scaivault.storage.file import Connection
 
+_FindVersion = Callable[[Connection, str, str, int], Version | None]
+
 _NEVER: Final = 2**63
+_FEW: Final = 8  # secrets that the loop itself finds, in less than a millisecond
 
 
 class Value(NamedTuple):
@@ -162,12 +165,15 @@ class Values:
             if stored is None
         }
 
-        def question(db: Connection) -> dict[str, Found]:
-            return {path: _found(db, (owner, path), row, number) for path, row in known.items()}
+        def finding(version: _FindVersion) -> Callable[[Connection], dict[str, Found]]:
+            return lambda db: {
+                path: _found(db, (owner, path), row, number, version) for path, row in known.items()
+            }
 
+        glance = finding(store.glance_at_version) if len(known) <= _FEW else None
         found: dict[str, Found] = {}
         try:
-            found = await self._gate.ask(question)
+            found = await self._gate.ask(finding(store.find_version), glance)
         finally:
             for path, ticket in tickets.items():
                 row = found[path].stored if path in found else None
@@ -222,16 +228,22 @@ def _lacks(stored: Stored | None, number: int | None) -> bool:
     return stored is None or number not in (None, stored.secret.current_version)
 
 
-def _found(db: Connection, key: Key, stored: Stored | None, number: int | None) -> Found:
+def _found(
+    db: Connection,
+    key: Key,
+    stored: Stored | None,
+    number: int | None,
+    find_version: _FindVersion,
+) -> Found:
     if stored is None:
         secret = store.find(db, *key)
         if secret is None:
             return Found(None)
-        version = store.find_version(db, *key, secret.current_version)
+        version = find_version(db, *key, secret.current_version)
         stored = Stored(secret, version, store.last_access(db, *key))
     if number is None or number == stored.secret.current_version:
         return Found(stored)
-    return Found(stored, store.find_version(db, *key, number))
+    return Found(stored, find_version(db, *key, number))
 
 
 def _in_grace(version: Version | None, now: int) -> Version | None:

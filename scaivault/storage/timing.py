@@ -27,6 +27,11 @@ class Timing:
         self.counts[bisect_left(_NANOSECONDS, nanoseconds)] += 1
         self.total += nanoseconds
 
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return sum(self.counts)
+
     def cumulative(self) -> list[tuple[str, int]]:
         """(upper end, how many were at most that long), as Prometheus writes a histogram."""
         ends = [*map(repr, BOUNDS), "+Inf"]

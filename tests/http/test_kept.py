@@ -89,12 +89,12 @@ async def test_a_request_that_is_under_way_while_rights_end(house: House) -> Non
     forget = house.vault.authentication.forget
     ask = house.vault.gate.ask
 
-    async def slow(question: Any) -> Any:
-        found = await ask(question)
+    async def slow(*question: Any) -> Any:
+        found = await ask(*question)
         forget()
         return found
 
-    house.vault.gate.ask = slow  # type: ignore[method-assign]
+    house.vault.gate.ask = slow  # type: ignore[assignment,method-assign]
     assert told(await kept.get(WHOAMI, token=token)) == "ok"
     house.vault.gate.ask = ask  # type: ignore[method-assign]
     authentication = house.vault.authentication

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from scaivault.clock import DAY, HOUR, SECOND
+from scaivault.secrets import access
+from scaivault.storage.units import Unit
 from tests.support.house import House
 
 PATH = "app/db"
@@ -89,3 +93,75 @@ async def test_a_new_life_has_no_past(house: House) -> None:
     house.clock.advance(30 * DAY)
     assert (await house.put(PATH, {})).status == 201
     assert await facts(house) == (0, None)
+
+
+class Broken(Exception):
+    """Where a flush is broken off."""
+
+
+async def flush_until(house: House, portions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flush of a secret at a time, broken off behind so many, or before its end."""
+    left = portions
+    gate = house.vault.gate
+    submit = gate.database.submit
+
+    def counted(unit: Unit) -> Any:
+        nonlocal left
+        if isinstance(unit, access.Portion):
+            if not left:
+                raise Broken
+            left -= 1
+        return submit(unit)
+
+    def never(*_: Any) -> Any:
+        raise Broken
+
+    with monkeypatch.context() as patched:
+        patched.setattr(access, "TOGETHER", 1)
+        patched.setattr(access, "PORTION", 0)
+        patched.setattr(gate.database, "submit", counted)
+        patched.setattr(gate, "change", never)
+        with pytest.raises(Broken):
+            await house.vault.flush()
+
+
+async def counts(house: House) -> list[int]:
+    found = [await house.get(f"/v1/secrets/metadata/app/s{n}") for n in range(4)]
+    return [one.json["access_count_30d"] for one in found]
+
+
+@pytest.mark.parametrize("then", ["crash", "crash, flush", "flush", "crash, break, crash"])
+@pytest.mark.parametrize("portions", range(5))
+async def test_a_flush_that_is_broken_off_counts_every_read_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, portions: int, then: str
+) -> None:
+    for n in range(4):
+        await house.put(f"app/s{n}", {})
+        for _ in range(n + 1):
+            await house.read(f"app/s{n}")
+    await flush_until(house, portions, monkeypatch)
+    await house.read("app/s0")
+    await house.read("app/s3")
+    assert await counts(house) == [2, 2, 3, 5]
+    for step in then.split(", "):
+        if step == "crash":
+            await house.crash()
+            await house.unseal()
+        elif step == "flush":
+            await house.vault.flush()
+            await house.vault.flush()
+            assert not house.vault.facts.access.due(house.vault.ledger.committed_seq)
+        else:
+            await flush_until(house, min(portions, 1), monkeypatch)
+            await house.read("app/s1")
+            assert await counts(house) == [2, 3, 3, 5]
+        assert (await counts(house))[2:] == [3, 5]
+    await house.restart()
+    await house.unseal()
+    assert await counts(house) == [2, 3 if "break" in then else 2, 3, 5]
+
+
+def test_keys_are_sorted_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [(f"tn_{n % 3}", f"app/{n * 7919 % 101}") for n in range(101)]
+    monkeypatch.setattr(access, "_SORTED", 10)
+    assert access.in_order(keys) == sorted(keys)

@@ -45,8 +45,8 @@ async def test_a_deleted_secret_does_not_come_back_from_a_slow_read(
     seen = [asyncio.Event(), asyncio.Event()]
     count = iter(range(2))
 
-    async def slow(question: Callable[[Any], Any]) -> Any:
-        answer = await ask(question)
+    async def slow(*question: Callable[[Any], Any]) -> Any:
+        answer = await ask(*question)
         number = next(count)
         seen[number].set()
         await gates[number].wait()

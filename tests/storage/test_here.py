@@ -52,6 +52,11 @@ class Closer:
         self.lost += 1
 
     @property
+    def busy(self) -> bool:
+        """Whether somebody is at it."""
+        return self._alone.locked()
+
+    @property
     def here(self) -> list[bool]:
         """Of each group, whether the loop committed it."""
         return [one == LOOP for one in self.by]
@@ -117,6 +122,7 @@ async def database(
 ) -> AsyncIterator[Database]:
     """On a disk that is never too slow for the loop."""
     monkeypatch.setattr(storage, "HERE_NS", SLOW)
+    monkeypatch.setattr(storage, "GLANCE_NS", SLOW)
     key = Guarded.random()
     connection = open_file(tmp_path / "a.db", key, cache_mib=2)
     connection.execute("CREATE TABLE t (n INTEGER)")
@@ -289,6 +295,79 @@ async def test_a_unit_that_runs_knows_that_others_wait(database: Database) -> No
     assert told == [False, True]
 
 
+# -- questions -----------------------------------------------------------------------------------
+
+
+def asked(_: Connection) -> int:
+    return threading.get_ident()
+
+
+async def test_few_rows_are_read_by_the_loop(database: Database) -> None:
+    await database.submit(Row(7))
+    assert await database.read(asked) != LOOP
+    assert await database.read(asked, asked) == LOOP
+
+    def number(db: Connection) -> int:
+        return int(db.execute("SELECT n FROM t").fetchone()[0])
+
+    assert await database.read(fail, number) == 7
+    assert sum(database.reads.counts) == 3
+
+
+async def test_a_question_that_turns_out_long_is_a_readers(database: Database) -> None:
+    def long(db: Connection) -> int:
+        db.execute("SELECT n FROM t").fetchall()
+        raise TooLong
+
+    assert await database.read(asked, long) != LOOP
+    assert await database.read(asked, asked) == LOOP
+
+
+async def test_a_question_that_fails_is_told_so(database: Database) -> None:
+    with pytest.raises(LookupError):
+        await database.read(asked, fail)
+    assert await database.read(asked, asked) == LOOP
+
+
+async def test_while_answers_are_slow_they_are_a_readers(database: Database) -> None:
+    """The loop tries again now and then."""
+    database._glance = 2 * storage.GLANCE_NS
+    assert await database.read(asked, asked) != LOOP
+    while await database.read(asked, asked) != LOOP:
+        pass
+    assert database._glance <= storage.GLANCE_NS
+
+
+async def test_nobody_waits_for_the_writer_to_be_answered(database: Database) -> None:
+    go, at_it = threading.Event(), threading.Event()
+
+    def work() -> None:
+        at_it.set()
+        go.wait()
+
+    first = database.submit(Change(1, work))
+    await asyncio.to_thread(at_it.wait)
+    assert await database.read(asked, asked) != LOOP
+    assert not first.done()
+    go.set()
+    await first
+
+
+@pytest.mark.parametrize("where", ["BEGIN", "SELECT", "COMMIT"])
+async def test_a_page_that_is_damaged(database: Database, closer: Closer, where: str) -> None:
+    """The engine answers nothing more on that connection: the loop and the writer have another."""
+    whole = database._own
+    database._own = Failing(whole, where, "SQLITE_CORRUPT")  # type: ignore[assignment]
+    with pytest.raises(StorageFailed, match="damaged"):
+        await database.read(asked, lambda db: db.execute("SELECT n FROM t").fetchall())
+    assert database._own is not whole
+    await database.submit(Change(1))
+    await database.submit(Row(2))
+    assert closer.here == [False, True]
+    assert await database.read(asked, asked) == LOOP
+    assert await stored(database) == [1, 2]
+
+
 # -- failures ------------------------------------------------------------------------------------
 
 
@@ -378,6 +457,11 @@ async def test_closing_takes_along_what_waits(database: Database, closer: Closer
 async def test_never_two_at_once(database: Database, closer: Closer) -> None:
     """Readings, changes, orders that run alone and fail, other keys: all at the same time."""
 
+    def looked(db: Connection) -> int:
+        assert not database.here
+        assert not closer.busy, "two threads at once"
+        return len(db.execute("SELECT n FROM t").fetchall())
+
     async def client(which: int) -> None:
         for turn in range(60):
             what = (which * 37 + turn * 53) % 100
@@ -390,6 +474,7 @@ async def test_never_two_at_once(database: Database, closer: Closer) -> None:
             else:
                 with pytest.raises(LookupError):
                     await database.alone(fail)
+            await database.read(asked, looked)
 
     clients = [asyncio.create_task(client(which)) for which in range(8)]
     for _ in range(3):

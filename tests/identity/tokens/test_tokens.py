@@ -182,13 +182,13 @@ async def test_a_revocation_that_races_an_authentication_is_not_forgotten(house:
     token = await house.client("app", ["secrets:read"])
     ask, looked, go_on = identity.gate.ask, asyncio.Event(), asyncio.Event()
 
-    async def slow(question: Any) -> Any:
-        found = await ask(question)
+    async def slow(*question: Any) -> Any:
+        found = await ask(*question)
         looked.set()
         await go_on.wait()
         return found
 
-    identity.gate.ask = slow  # type: ignore[method-assign]
+    identity.gate.ask = slow  # type: ignore[assignment,method-assign]
     first = asyncio.create_task(identity.authenticate(token, house.clock.now()))
     await looked.wait()
     identity.gate.ask = ask  # type: ignore[method-assign]
