@@ -1,10 +1,7 @@
 """Every row, or those named: measure, print, store ``bench/results/<date>.json``, compare."""
 
 import json
-import subprocess
 from datetime import UTC, datetime
-
-import httpx
 
 from bench import (
     audit,
@@ -25,7 +22,6 @@ from bench import (
     unseal,
     write,
 )
-from bench.process import BenchmarkError
 from bench.row import Row, table
 from bench.script import prepare
 from bench.settings import Settings, parse
@@ -92,8 +88,8 @@ def _measure(name: str, settings: Settings) -> Row:
     began = machine.ticks()
     try:
         row = ROWS[name](settings)
-    except (BenchmarkError, httpx.HTTPError, OSError, subprocess.SubprocessError) as error:
-        row = Row(name, notes=[f"not measured: {error}"], failed=True)
+    except Exception as error:  # noqa: BLE001 - hours of other rows are not to be lost
+        row = Row(name, notes=[f"not measured: {error!r}"], failed=True)
     row.processor = machine.ticks().since(began)
     return row
 

@@ -34,7 +34,6 @@ CONNECTIONS = 16
 CALL = 1_000_000  # rows that one call verifies at most
 PART = 100_000
 MIB = 1 << 20
-PATIENCE = 600  # seconds
 
 WORK: dict[str, Ask] = {
     "reads of secrets": lambda target, n: target.read(n),
@@ -57,15 +56,15 @@ class Logged(Vault):
             self.stop()
             noted.write_text(json.dumps(fill(self.data, self.rows, STEP)))
             self.start()
-        self.unseal()
-        with httpx.Client(base_url=self.url, trust_env=False) as client:
+        with self.client() as client:
+            self.unseal(client)
             self._token = granted(client, json.loads(noted.read_text()))
 
-    def client(self) -> httpx.Client:
-        """For single calls."""
-        return httpx.Client(
-            base_url=self.url, headers=self.headers, timeout=PATIENCE, trust_env=False
-        )
+    def asking(self) -> httpx.Client:
+        """A client with a token."""
+        client = self.client()
+        client.headers.update(self.headers)
+        return client
 
     def ask(self, what: str, **query: object) -> bytes:
         """The request for something below ``/v1/audit``."""
@@ -82,7 +81,7 @@ def _ago(duration: int) -> str:
 
 def _deep(vault: Logged) -> bytes:
     """A page behind a cursor, from the middle of the log."""
-    with vault.client() as client:
+    with vault.asking() as client:
         middle = _ago(vault.rows * STEP // 2)
         page = call(client, "GET", f"/v1/audit/logs?to={middle}")
     return vault.ask("logs", cursor=page["cursor"])
@@ -90,7 +89,7 @@ def _deep(vault: Logged) -> bytes:
 
 def _request_id(vault: Logged) -> bytes:
     """All rows of one request, far back."""
-    with vault.client() as client:
+    with vault.asking() as client:
         early = _ago(vault.rows * STEP * 9 // 10)
         page = call(client, "GET", f"/v1/audit/logs?to={early}&limit=1")
     (row,) = page["logs"]  # type: ignore[misc]
@@ -220,7 +219,7 @@ def _figure(name: str, unit: str, turns: Sequence[float]) -> Figure:
 
 def _verified(vault: Logged, first: int, last: int) -> Iterator[float]:
     """Rows a second of each call until row ``last`` is reached."""
-    with vault.client() as client:
+    with vault.asking() as client:
         while first <= last:
             began = time.perf_counter()
             query = urlencode({"from_seq": first, "to_seq": min(last, first + CALL - 1)})

@@ -81,13 +81,17 @@ def ordered(name: str, vault: Disturbed, _seconds: int) -> Iterator[None]:
     """A job of the launcher, over and over."""
     order = vault.order
     order.forget()
-    order.wanted.write_text(name)
+    given = order.wanted.with_suffix(".new")
+    given.write_text(name)
+    given.rename(order.wanted)  # whole at once: somebody is looking
     _await(order.begun, vault)
     try:
         yield
     finally:
         order.wanted.unlink()
         _await(order.made, vault)
+        if order.made.read_text() == "0":
+            raise BenchmarkError(f"{name} failed:\n{vault.process.tail()}")
 
 
 def _await(file: Path, vault: Disturbed) -> None:
@@ -146,7 +150,7 @@ def _endless(step: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def verification(vault: Disturbed, _seconds: int) -> Iterator[None]:
-    """Of the whole chain."""
+    """Of the chain, a million rows at a time."""
     with _asking(vault) as client, _endless(lambda: call(client, "GET", "/v1/audit/verify")):
         yield
 
@@ -223,7 +227,7 @@ def _sip(vault: Disturbed) -> None:
 
 @contextmanager
 def dribblers(vault: Disturbed, _seconds: int) -> Iterator[None]:
-    """Clients that send a head byte by byte, until the server has had enough."""
+    """Clients that send the beginning of a head byte by byte, and go."""
     with ExitStack() as running:
         for _ in range(SLOW):
             running.enter_context(_endless(partial(_dribble, vault)))

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from bench.inside import rooms
-from bench.target import path
+from bench.target import SPREAD, path
 from bench.vault import ARGON2, PASSPHRASE, SCOPES, bind, call, service_account
 from scaivault.audit import index
 from scaivault.audit.terms import SEGMENT
@@ -34,7 +34,6 @@ ADDRESSES = tuple(f"192.0.2.{n}" for n in range(60))
 NEIGHBOUR = "tnt_" + "0" * 20
 USUAL = ("read",) * 45 + ("write", "write", "list", "list", "delete")
 RARE = "policy_update"
-SPREAD = 2654435761  # neighbouring rows have unlike paths, programs and addresses
 
 
 class Passing:

@@ -39,7 +39,10 @@ class Order:
     @property
     def name(self) -> str | None:
         """Of what is to be done; None: nothing."""
-        return self.wanted.read_text() if self.wanted.exists() else None
+        try:
+            return self.wanted.read_text()
+        except FileNotFoundError:
+            return None
 
     def forget(self) -> None:
         """Before it is given."""
@@ -69,14 +72,17 @@ WORKS: Final[Mapping[str, Work]] = MappingProxyType(
 
 async def _obey(vault: Vault, _caller: Caller) -> None:
     order = Order(Path(os.environ.get(ORDER, os.devnull)))
-    runs = 0
-    while (name := order.name) and not vault.closing:
-        order.begun.touch()
-        await WORKS[name](vault, vault.internal("bench"))
-        runs += 1
-        await asyncio.sleep(PAUSE)
-    if runs:
-        order.made.write_text(str(runs))
+    runs, begun = 0, False
+    try:
+        while (name := order.name) and not vault.closing:
+            begun = True
+            order.begun.touch()
+            await WORKS[name](vault, vault.internal("bench"))
+            runs += 1
+            await asyncio.sleep(PAUSE)
+    finally:
+        if begun:
+            order.made.write_text(str(runs))
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def modes(settings: Settings) -> dict[str, object]:
     return {
         "fsync": {
             "ScaiVault": "SQLite WAL, synchronous=FULL; one sync per group commit",
-            "OpenBao": "raft log and state file, fdatasync (4 per write at 1 connection)",
+            "OpenBao": "raft log and state file on disk, synced before a write is answered",
         },
         "audit": {
             "ScaiVault": "row in the same commit, synced before the answer",

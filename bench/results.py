@@ -27,14 +27,15 @@ def write(name: str, run: dict[str, object]) -> Path:
 
 
 def newest(folder: Path = FOLDER) -> dict[str, Stored]:
-    """Each row by its name, from the newest full run that measured it; quick ones are no yardstick.
+    """Each row by its name, from the newest full run that measured it. No yardstick are quick runs,
+    those without the rival, and those of the slower load generator.
 
     Names of files begin with the date, so they sort by it.
     """
     found: dict[str, Stored] = {}
     for file in sorted(folder.glob("*.json"), reverse=True):
         run = json.loads(file.read_text())
-        if run["quick"]:
+        if run["quick"] or "not installed" in (run["versions"]["OpenBao"], run["versions"]["wrk"]):
             continue
         for row in run["rows"]:
             if not row["failed"]:

@@ -84,11 +84,11 @@ class Rival(Sealable):
 
     def initialise(self) -> None:
         """Init with one key share, unseal, mount KV v2, make the policy and its token."""
-        with httpx.Client(base_url=self.url, timeout=30, trust_env=False) as client:
+        with self.client() as client:
             shares = {"secret_shares": 1, "secret_threshold": 1}
             made = call(client, "PUT", "/v1/sys/init", shares)
             self._key = _first(made["keys_base64"])
-            self.unseal()
+            self.unseal(client)
             client.headers["X-Vault-Token"] = str(made["root_token"])
             _await_leader(client)
             mount = {"type": "kv", "options": {"version": "2"}}
@@ -100,10 +100,9 @@ class Rival(Sealable):
             self._token = str(granted["client_token"])
         self._await_mount()
 
-    def unseal(self) -> None:
+    def unseal(self, client: httpx.Client) -> None:
         """Give the key share; returns when the server has taken it."""
-        with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
-            call(client, "PUT", "/v1/sys/unseal", {"key": self._key})
+        call(client, "PUT", "/v1/sys/unseal", {"key": self._key})
 
     def _await_mount(self) -> None:
         """KV v2 prepares itself after mounting and refuses writes until that is done."""

@@ -11,10 +11,18 @@ import httpx
 
 from bench.process import BenchmarkError, Folder, Process
 
+SPREAD = 2654435761  # a prime, larger than any count here
+
 
 def path(number: int) -> str:
     """Path of secret ``number``: three segments, spread over 50 folders."""
     return f"bench/app-{number % 50}/secret-{number}"
+
+
+def scattered(count: int, first: int, sample: int) -> list[int]:
+    """``sample`` of the numbers below ``count``, from the ``first`` on in an order in which
+    neighbours are far apart, in other folders."""
+    return [at * SPREAD % count for at in range(first, min(first + sample, count))]
 
 
 def value(number: int) -> dict[str, str]:
@@ -31,6 +39,9 @@ def value(number: int) -> dict[str, str]:
 def value_bytes() -> int:
     """Size of every value as compact JSON."""
     return len(json.dumps(value(0), separators=(",", ":")))
+
+
+PATIENCE = 600  # seconds that one call may take
 
 
 class Target(ABC):
@@ -86,8 +97,12 @@ class Sealable(Target):
         """Make the vault, open it, and get a token to measure with."""
 
     @abstractmethod
-    def unseal(self) -> None:
+    def unseal(self, client: httpx.Client) -> None:
         """Open the vault; returns when the server says that it is open."""
+
+    def client(self) -> httpx.Client:
+        """For single calls."""
+        return httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
 
     def start(self) -> None:
         """Start the stopped server again; it comes back sealed."""

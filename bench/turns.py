@@ -9,7 +9,8 @@ from bench.settings import Settings
 from bench.target import Target
 
 Ask = Callable[[Target, int], bytes]
-Plan = tuple[Target, Sequence[bytes]]  # a server, and the requests that go round and round
+# A server, and the requests that go round and round; or those of a turn, by its number.
+Plan = tuple[Target, Sequence[bytes] | Callable[[int], Sequence[bytes]]]
 
 
 def case(connections: int) -> str:
@@ -19,7 +20,9 @@ def case(connections: int) -> str:
 
 def take_turns(targets: Sequence[Target], ask: Ask, settings: Settings) -> list[Figure]:
     """Answers per second and latencies of every server at every number of connections."""
-    plans = [(target, [ask(target, n) for n in range(settings.paths)]) for target in targets]
+    plans: list[Plan] = [
+        (target, [ask(target, n) for n in range(settings.paths)]) for target in targets
+    ]
     figures: list[Figure] = []
     for connections in settings.connections:
         loads = alternate(plans, connections, settings)
@@ -31,13 +34,18 @@ def take_turns(targets: Sequence[Target], ask: Ask, settings: Settings) -> list[
 
 
 def alternate(plans: Sequence[Plan], connections: int, settings: Settings) -> list[list[load.Load]]:
-    """The turns of each plan, after a second that does not count."""
-    for target, requests in plans:
-        load.drive(target.url, requests, connections, 1)
+    """The turns of each plan, after a second that does not count. Each turn another one is first,
+    so that none always runs behind the same other, which may still have work left."""
     loads: list[list[load.Load]] = [[] for _ in plans]
-    for _ in range(settings.turns):
-        for (target, requests), turns in zip(plans, loads, strict=True):
-            turns.append(load.drive(target.url, requests, connections, settings.seconds))
+    for turn in range(settings.turns + 1):
+        order = [(turn + at) % len(plans) for at in range(len(plans))]
+        for at in order:
+            target, requests = plans[at]
+            asked = requests(turn) if callable(requests) else requests
+            seconds = settings.seconds if turn else 1
+            answered = load.drive(target.url, asked, connections, seconds)
+            if turn:
+                loads[at].append(answered)
     return loads
 
 

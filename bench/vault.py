@@ -92,7 +92,7 @@ class Vault(Sealable):
 
     def initialise(self) -> None:
         """Init with one passphrase slot, and a token to measure with."""
-        with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
+        with self.client() as client:
             wanted = {"slots": [{"type": "passphrase", "passphrase": PASSPHRASE}]}
             made = call(client, "POST", "/v1/system/init", wanted)
             self._token = str(made["root_token"])
@@ -105,10 +105,9 @@ class Vault(Sealable):
         bind(client, account)
         return granted(client, made)
 
-    def unseal(self) -> None:
+    def unseal(self, client: httpx.Client) -> None:
         """Give the passphrase; returns when the server says that it is open."""
-        with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
-            call(client, "POST", "/v1/system/unseal", {"passphrase": PASSPHRASE})
+        call(client, "POST", "/v1/system/unseal", {"passphrase": PASSPHRASE})
 
     def batch(self, numbers: range) -> bytes:
         """The request that reads several secrets at once."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -53,6 +53,14 @@ class _Count:
 
 Counts = dict[Key, _Count]
 
+
+class Flush(NamedTuple):
+    """Counts up to ledger row ``target``, as long as they are not in the table."""
+
+    target: int
+    counts: Counts
+
+
 # One statement for many: each gives the interpreter's lock up, and a busy loop lets it wait.
 _ADD: Final = (
     "INSERT INTO secret_access (owner_id, path, day, reads, last_at)"
@@ -69,14 +77,13 @@ class Access:
 
     def __init__(self) -> None:
         self._counts: Counts = {}
-        self._flushing: Counts = {}  # of the flush that is not over: what it did not write yet
-        self._target: int | None = None  # ledger position that it reaches to
+        self._flush: Flush | None = None  # that is not over
         self._reaches = 0  # ledger position of the table
 
     def due(self, seq: int) -> bool:
         """Whether a flush up to ledger row ``seq`` is worth a commit: something was read, or the
         next opening would have to look through too many rows to find that nothing was."""
-        if self._target is not None or self._counts:
+        if self._flush is not None or self._counts:
             return True
         return seq - self._reaches > LOOKED_THROUGH
 
@@ -86,7 +93,8 @@ class Access:
         behind = self._reaches = row[0] if row is not None else 0
         row = connection.execute("SELECT seq, owner_id, path FROM secret_access_flush").fetchone()
         target, done = (0, ("", "")) if row is None else (row[0], row[1:])
-        self._target = None if row is None else target
+        flushing: Counts = {}
+        self._flush = Flush(target, flushing) if target > behind else None
         for seq, text in connection.execute(
             "SELECT seq, record FROM ledger WHERE seq > ? ORDER BY seq", (behind,)
         ):
@@ -100,7 +108,7 @@ class Access:
                 if seq > target:
                     _touch(self._counts, (owner, path), parse_instant(entry.timestamp))
                 elif (owner, path) > done:
-                    _touch(self._flushing, (owner, path), parse_instant(entry.timestamp))
+                    _touch(flushing, (owner, path), parse_instant(entry.timestamp))
             elif entry.action == "delete" and _of_all(entry.extra_data):
                 self.forget((owner, path))
 
@@ -115,13 +123,13 @@ class Access:
 
     def forget(self, key: Key) -> None:
         """The secret is gone for good."""
-        self._counts.pop(key, None)
-        self._flushing.pop(key, None)
+        for counts in self._all():
+            counts.pop(key, None)
 
     def waiting(self, key: Key, now: int) -> tuple[int, int | None]:
         """(reads in the last 30 days, last read) that the table does not know yet."""
         reads, last = 0, None
-        for counts in (self._counts, self._flushing):
+        for counts in self._all():
             count = counts.get(key)
             if count is not None:
                 first = first_day(now)
@@ -129,29 +137,29 @@ class Access:
                 last = max(count.last, last or 0)
         return reads, last
 
-    def take(self, seq: int) -> Counts:
+    def _all(self) -> list[Counts]:
+        return [self._counts] if self._flush is None else [self._counts, self._flush.counts]
+
+    def take(self, seq: int) -> Flush:
         """What is to be flushed: all up to ledger row ``seq``, or the rest of a flush that was
-        broken off."""
-        if self._target is None:
-            self._flushing, self._counts, self._target = self._counts, {}, seq
-        return self._flushing
+        broken off. One at a time."""
+        if self._flush is None:
+            self._flush, self._counts = Flush(seq, self._counts), {}
+        return self._flush
 
-    def portion(self, database: Database, keys: Sequence[Key], first: int) -> Portion:
-        """The next ones of a flush, from ``keys[first]`` on; results in how many."""
-        return Portion(database, self._flushing, self._target or 0, (keys, first))
+    def flushed(self, flush: Flush) -> None:
+        """It is over: ``reach`` is committed."""
+        self._flush, self._reaches = None, flush.target
 
-    def reach(self, tx: Transaction) -> None:
-        """All that was taken is in the table; call ``flushed`` once that is committed."""
-        tx.execute("DELETE FROM secret_access_flush", {})
-        tx.execute(
-            "INSERT INTO projection (name, seq) VALUES (:name, :seq)"
-            " ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",
-            {"name": NAME, "seq": self._target},
-        )
 
-    def flushed(self) -> None:
-        """The flush is over."""
-        self._reaches, self._target = self._target or 0, None
+def reach(tx: Transaction, flush: Flush) -> None:
+    """All of it is in the table."""
+    tx.execute("DELETE FROM secret_access_flush", {})
+    tx.execute(
+        "INSERT INTO projection (name, seq) VALUES (:name, :seq)"
+        " ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",
+        {"name": NAME, "seq": flush.target},
+    )
 
 
 def _touch(counts: Counts, key: Key, at: int) -> None:
@@ -168,19 +176,17 @@ def in_order(keys: Sequence[Key]) -> list[Key]:
 
 
 class Portion(Unit):
-    """Some counts, into the table; they wait no longer once that is committed."""
+    """Some counts of a flush, into the table, from ``keys[first]`` on; results in how many. They
+    wait no longer once that is committed."""
 
-    __slots__ = ("_counts", "_database", "_done", "_first", "_keys", "_target")
+    __slots__ = ("_database", "_done", "_first", "_flush", "_keys")
 
-    def __init__(
-        self, database: Database, counts: Counts, target: int, keys: tuple[Sequence[Key], int]
-    ) -> None:
+    def __init__(self, database: Database, flush: Flush, keys: Sequence[Key], first: int) -> None:
         super().__init__()
         self._database = database
-        self._counts = counts
-        self._target = target
-        self._keys, self._first = keys
-        self._done = self._first
+        self._flush = flush
+        self._keys = keys
+        self._first = self._done = first
 
     def run(self, connection: Connection) -> None:
         end = _monotonic() + PORTION
@@ -194,21 +200,22 @@ class Portion(Unit):
             "INSERT INTO secret_access_flush (id, seq, owner_id, path) VALUES (1, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq,"
             " owner_id = excluded.owner_id, path = excluded.path",
-            (self._target, *self._keys[self._done - 1]),
+            (self._flush.target, *self._keys[self._done - 1]),
         )
 
     def _write(self, connection: Connection, keys: Sequence[Key]) -> None:
         rows = [
             (*key, day, reads, count.last)
             for key in keys
-            if (count := self._counts.get(key)) is not None  # the loop may forget one meanwhile
+            if (count := self._flush.counts.get(key))
+            is not None  # the loop may forget one meanwhile
             for day, reads in count.days.items()
         ]
         connection.execute(_ADD, {"rows": msgspec.json.encode(rows).decode()})
 
     def settle(self) -> None:
         for key in self._keys[self._first : self._done]:
-            self._counts.pop(key, None)
+            self._flush.counts.pop(key, None)
 
     def result(self) -> int:
         return self._done - self._first

@@ -11,7 +11,7 @@ from scaivault.gate.caller import Caller
 from scaivault.gate.gate import Act, Gate
 from scaivault.gate.transaction import Transaction
 from scaivault.secrets import expiry, store
-from scaivault.secrets.access import in_order
+from scaivault.secrets.access import Access, Portion, in_order, reach
 from scaivault.secrets.removing import Removing
 from scaivault.secrets.values import Values, concern
 
@@ -37,25 +37,29 @@ class Upkeep:
         self._values: Final = values
         self._removing: Final = removing
         self._places: Final = places
+        self._flushing: Final = asyncio.Lock()  # that of a seal may meet that of the minute
 
     async def flush(self, caller: Caller, seq: int) -> int:
         """Write the counts of reads up to ledger row ``seq`` down, or first the rest of those that
         could not be written; how many secrets that was."""
-        access = self._values.access
-        if not access.due(seq):
-            return 0
-        database = self._gate.database
-        keys = [*access.take(seq)]
+        async with self._flushing:
+            if not self._values.access.due(seq):
+                return 0
+            return await self._flush(caller, self._values.access, seq)
+
+    async def _flush(self, caller: Caller, access: Access, seq: int) -> int:
+        database, flush = self._gate.database, access.take(seq)
+        keys = [*flush.counts]
         # In a reader's thread: 100,000 take a quarter of a second.
         keys = await self._gate.ask(lambda _: in_order(keys))
         done = 0
         while done < len(keys):
-            done += await database.submit(access.portion(database, keys, done))
+            done += await database.submit(Portion(database, flush, keys, done))
         act = Act("job_control")
         act.extra["job"] = "flush"
-        await self._gate.change(caller, act, access.reach)
+        await self._gate.change(caller, act, lambda tx: reach(tx, flush))
         # Rows on the shelf know their last read already; others are fetched with the table's.
-        access.flushed()
+        access.flushed(flush)
         return done
 
     async def purge(self, caller: Caller) -> int:

@@ -251,6 +251,7 @@ class Database:
             self.here = True
             lost, late = self._commit_group(connection, units), self._late
             took = _monotonic() - start
+            connection = self._own = self._afresh(connection, lost)
             folds = self._folder.after_commit(connection)
         finally:
             self.here = False
@@ -305,31 +306,30 @@ class Database:
             return None
         if not self._turn.acquire(blocking=False):
             return None
+        if (connection := self._own) is None:
+            self._turn.release()
+            return None
         start = _monotonic()
         try:
-            connection = self._own
-            if connection is None:
-                return None
-            try:
-                connection.execute("BEGIN")
-                seen = glance(connection)
-                connection.execute("COMMIT")
-            except TooLong:
-                undo(connection)
-                return None
-            except EngineError as error:
-                undo(connection)
-                told = translate(error)
-                self._own = self._afresh(connection, told)
-                raise told from error
-            except BaseException:
-                undo(connection)
+            connection.execute("BEGIN")
+            seen = glance(connection)
+            connection.execute("COMMIT")
+        except TooLong:
+            undo(connection)
+            return None
+        except BaseException as error:
+            undo(connection)
+            if not isinstance(error, EngineError):
                 raise
+            told = translate(error)
+            self._own = self._afresh(connection, told)
+            self._glance = GLANCE_NS << 6  # readers for a while: this costs the writer its cache
+            raise told from error
         finally:
             self._turn.release()
-        took = _monotonic() - start
-        self._glance += (took - self._glance) >> 3
-        self.reads.add(took)
+            took = _monotonic() - start
+            self._glance += (took - self._glance) >> 3
+            self.reads.add(took)
         return (seen,)
 
     @property
@@ -410,11 +410,12 @@ class Database:
                     start = _monotonic()
                     lost = self._commit_group(connection, units)
                     took = _monotonic() - start
+                    connection = self._own = self._afresh(connection, lost)
                     folds = self._folder.after_commit(connection)
                 self._post(self._settle_away, units, lost, took)
                 if folds:
                     with self._turn:
-                        self._folder.restart(connection)
+                        self._folder.restart(self._own)
             if alone is not None:
                 with self._turn:
                     connection = self._own or connection
@@ -511,7 +512,7 @@ class Database:
                 self._post(_resolve, future, result, None)
         connection.close()
 
-    def _afresh(self, connection: Connection, error: BaseException) -> Connection:
+    def _afresh(self, connection: Connection, error: BaseException | None) -> Connection:
         """A new connection after the file failed: SQLCipher answers nothing more on one that met
         a page with a wrong MAC, though every other page is sound."""
         if not isinstance(error, StorageFailed) or error.reason not in ("damaged", "io"):

@@ -417,10 +417,10 @@ async def test_noted_rows_are_indexed_like_rows_that_are_read(house: House) -> N
     asked = house.vault.database.read
     read = 0
 
-    def counted(question: Any) -> Any:
+    def counted(*question: Any) -> Any:
         nonlocal read
         read += 1
-        return asked(question)
+        return asked(*question)
 
     house.vault.database.read = counted  # type: ignore[method-assign, assignment]  # until restart
     assert await ledger.indexed(house) == 3

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from scaivault.storage import database as storage
-from tests.support.failing import Failing
+from tests.support.failing import Failing, fail, mend
 from tests.support.house import House
 from tests.support.kept import Kept, told
 
@@ -74,10 +74,7 @@ async def test_the_row_is_on_disk_when_the_answer_leaves(
 
 def failing(house: House, where: str, name: str) -> Failing:
     """From now on the file fails."""
-    database = house.vault.database
-    bad = Failing(database._own, where, name)
-    database._own = bad  # type: ignore[assignment]
-    return bad
+    return fail(house.vault.database, where, name)
 
 
 WAYS: Final = [
@@ -108,7 +105,7 @@ async def test_a_failing_file(
     assert bad.failed >= 2
     assert set(groups) == {True}
     assert (await kept.get("/v1/health", token=None)).status == 200
-    house.vault.database._own = bad.inner
+    mend(house.vault.database, bad)
     assert len(await house.rows()) == known
     after = await kept.get(target)
     assert (after.status, told(after)) == (before.status, told(before))
@@ -139,7 +136,7 @@ async def test_a_file_that_fails_under_a_write(
         assert answer.details == {"reason": reason}
     assert bad.failed >= 2
     assert False not in groups
-    house.vault.database._own = bad.inner
+    mend(house.vault.database, bad)
     answer = await kept.get(SECRET)
     assert (answer.json["version"], answer.json["data"]) == (1, {"v": CANARY})
     assert (await kept.call("PUT", SECRET, {"data": {"v": 4}})).json["version"] == 2
@@ -192,7 +189,7 @@ async def test_all_that_came_together_are_told(house: House, groups: list[bool])
     assert {one.status for one in answers} == {503}
     assert not any(CANARY in one.body.decode() for one in answers)
     assert set(groups) == {True}
-    house.vault.database._own = bad.inner
+    mend(house.vault.database, bad)
     answers = await asyncio.gather(*(kept.get(SECRET) for kept in connections))
     assert [one.json["data"]["v"] for one in answers] == [CANARY] * 20
     assert len(await house.rows()) == known + 20
@@ -220,7 +217,7 @@ async def test_a_commit_whose_answer_is_lost(house: House) -> None:
     answer = await kept.get(SECRET)
     assert (answer.status, answer.code) == (503, "service_unavailable")
     assert bad.failed == 1
-    database._own = own
+    assert database._own not in (bad, own)  # another connection goes on
     for _ in range(3):
         assert told(await kept.get(SECRET)) == "ok"
     await house.put("app/db", {"v": "another"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -165,3 +166,19 @@ def test_keys_are_sorted_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [(f"tn_{n % 3}", f"app/{n * 7919 % 101}") for n in range(101)]
     monkeypatch.setattr(access, "_SORTED", 10)
     assert access.in_order(keys) == sorted(keys)
+
+
+async def test_two_flushes_at_once_count_every_read_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the vault is sealed while that of the minute waits for the disk."""
+    monkeypatch.setattr(access, "TOGETHER", 1)
+    monkeypatch.setattr(access, "PORTION", 0)
+    for n in range(4):
+        await house.put(f"app/s{n}", {})
+        await house.read(f"app/s{n}")
+    await asyncio.gather(house.vault.flush(), house.vault.flush(), house.vault.flush())
+    assert await counts(house) == [1, 1, 1, 1]
+    await house.crash()
+    await house.unseal()
+    assert await counts(house) == [1, 1, 1, 1]

@@ -16,7 +16,8 @@ from scaivault.storage.database import HERE_ROWS, Database
 from scaivault.storage.failures import StorageFailed
 from scaivault.storage.file import Connection, open_file
 from scaivault.storage.units import TooLong, Unit
-from tests.support.failing import Failing
+from tests.support.failing import Failing, mend
+from tests.support.failing import fail as break_file
 
 LOOP = threading.get_ident()
 SLOW = 1 << 60  # nanoseconds
@@ -122,7 +123,6 @@ async def database(
 ) -> AsyncIterator[Database]:
     """On a disk that is never too slow for the loop."""
     monkeypatch.setattr(storage, "HERE_NS", SLOW)
-    monkeypatch.setattr(storage, "GLANCE_NS", SLOW)
     key = Guarded.random()
     connection = open_file(tmp_path / "a.db", key, cache_mib=2)
     connection.execute("CREATE TABLE t (n INTEGER)")
@@ -214,12 +214,11 @@ async def test_what_was_too_long_is_told_of_a_failure_too(
             if database.here:
                 raise TooLong
 
-    whole = database._own
-    database._own = Failing(whole, "COMMIT", "SQLITE_FULL")  # type: ignore[assignment]
+    bad = break_file(database, "COMMIT", "SQLITE_FULL")
     calls = [database.submit(Row(1)), database.submit(Long(2))]
     told = await asyncio.gather(*calls, return_exceptions=True)
     assert [str(one) for one in told if isinstance(one, StorageFailed)] == ["disk_full"] * 2
-    database._own = whole
+    mend(database, bad)
     assert await database.submit(Long(3)) == 3
     assert await stored(database) == [3]
 
@@ -267,9 +266,20 @@ async def test_nothing_passes_what_the_writer_has(database: Database, closer: Cl
 
 async def test_nothing_passes_an_order_that_runs_alone(database: Database, closer: Closer) -> None:
     """What was asked for behind it sees what it did."""
-    order = asyncio.create_task(database.alone(lambda db: list(closer.numbers)))
+    go = threading.Event()
+
+    def alone(_: Connection) -> list[int]:
+        go.wait()
+        return list(closer.numbers)
+
+    order = asyncio.create_task(database.alone(alone))
     await asyncio.sleep(0)
-    await database.submit(Row(1))
+    row = database.submit(Row(1))
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert database._waiting == []
+    go.set()
+    await row
     assert await order == []
     assert closer.here == [False]
     await database.submit(Row(2))
@@ -353,6 +363,22 @@ async def test_nobody_waits_for_the_writer_to_be_answered(database: Database) ->
     await first
 
 
+@pytest.mark.parametrize("change", [False, True])
+async def test_a_damaged_page_does_not_end_the_writing(
+    database: Database, closer: Closer, change: bool
+) -> None:
+    """Whoever met it: the next group has another connection."""
+    whole = database._own
+    database._own = Failing(whole, "INSERT", "SQLITE_CORRUPT")  # type: ignore[assignment]
+    with pytest.raises(StorageFailed, match="damaged"):
+        await database.submit(Change(1) if change else Row(1))
+    assert database._own is not whole
+    await database.submit(Change(2))
+    await database.submit(Row(3))
+    assert closer.here[-1] is True
+    assert await stored(database) == [2, 3]
+
+
 @pytest.mark.parametrize("where", ["BEGIN", "SELECT", "COMMIT"])
 async def test_a_page_that_is_damaged(database: Database, closer: Closer, where: str) -> None:
     """The engine answers nothing more on that connection: the loop and the writer have another."""
@@ -364,7 +390,9 @@ async def test_a_page_that_is_damaged(database: Database, closer: Closer, where:
     await database.submit(Change(1))
     await database.submit(Row(2))
     assert closer.here == [False, True]
-    assert await database.read(asked, asked) == LOOP
+    assert await database.read(asked, asked) != LOOP  # for a while, as this costs the writer
+    while await database.read(asked, asked) != LOOP:
+        pass
     assert await stored(database) == [1, 2]
 
 
@@ -386,14 +414,13 @@ async def test_a_failing_file(
     """All of the group is told, none of it is there, and the next one is as ever."""
     closer.brief = brief
     await database.submit(Row(1))
-    whole = database._own
-    database._own = Failing(whole, where, name)  # type: ignore[assignment]
+    bad = break_file(database, where, name)
     calls = [database.submit(Row(n)) for n in (2, 3)]
     told = await asyncio.gather(*calls, return_exceptions=True)
     assert [str(one) for one in told if isinstance(one, StorageFailed)] == [reason, reason]
     failing = [database.failing]
     assert closer.lost == (where != "BEGIN")
-    database._own = whole
+    mend(database, bad)
     assert await database.submit(Row(4)) == 4
     assert [*failing, database.failing] == [reason, None]
     assert await stored(database) == [1, 4]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from scaivault.storage.database import Database
 from scaivault.storage.file import EngineError
 
 
@@ -27,3 +28,17 @@ class Failing:
             error.sqlite_errorname = self._name
             raise error
         return self.inner.execute(sql, *values)
+
+
+def fail(database: Database, start: str, name: str) -> Failing:
+    """From now on the file fails its writer, whichever connection it opens."""
+    bad = Failing(database._own, start, name)
+    database._own = bad  # type: ignore[assignment]
+    database._afresh = lambda connection, error: connection  # type: ignore[method-assign]
+    return bad
+
+
+def mend(database: Database, bad: Failing) -> None:
+    """The end of it."""
+    database._own = bad.inner
+    del database._afresh
