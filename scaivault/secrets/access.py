@@ -61,12 +61,13 @@ class Flush(NamedTuple):
     counts: Counts
 
 
-# One statement for many: each gives the interpreter's lock up, and a busy loop lets it wait.
+# One statement for many: each gives the interpreter's lock up, and a busy loop lets it wait. What
+# was read before the secret was made was another one, which the loop has not forgotten yet.
 _ADD: Final = (
     "INSERT INTO secret_access (owner_id, path, day, reads, last_at)"
     " SELECT row.value ->> 0, row.value ->> 1, row.value ->> 2, row.value ->> 3, row.value ->> 4"
-    " FROM json_each(:rows) row WHERE EXISTS (SELECT 1 FROM secret"
-    " WHERE owner_id = row.value ->> 0 AND path = row.value ->> 1)"
+    " FROM json_each(:rows) row WHERE EXISTS (SELECT 1 FROM secret WHERE"
+    " owner_id = row.value ->> 0 AND path = row.value ->> 1 AND created_at <= row.value ->> 4)"
     " ON CONFLICT (owner_id, path, day) DO UPDATE SET"
     " reads = reads + excluded.reads, last_at = max(last_at, excluded.last_at)"
 )

@@ -21,7 +21,9 @@ from scaivault.storage.file import Connection
 _FindVersion = Callable[[Connection, str, str, int], Version | None]
 
 _NEVER: Final = 2**63
-_FEW: Final = 8  # secrets that the loop itself finds, in less than a millisecond
+# Secrets that the loop itself finds, in less than a millisecond; metadata of 64 KiB takes longer,
+# and where it is usual the loop leaves them to a reader.
+_FEW: Final = 8
 
 
 class Value(NamedTuple):

@@ -96,6 +96,23 @@ async def test_a_new_life_has_no_past(house: House) -> None:
     assert await facts(house) == (0, None)
 
 
+async def test_a_new_life_has_no_past_though_the_loop_remembers(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A portion may run behind the delete and before the loop has heard of it."""
+    await house.put(PATH, {})
+    await house.read(PATH)
+    monkeypatch.setattr(house.vault.facts.access, "forget", lambda _: None)
+    house.clock.advance(SECOND)
+    await house.delete(PATH, permanent="true")
+    await house.put(PATH, {})
+    await house.vault.flush()
+    assert await facts(house) == (0, None)
+    await house.read(PATH)
+    await house.vault.flush()
+    assert (await facts(house))[0] == 1
+
+
 class Broken(Exception):
     """Where a flush is broken off."""
 
