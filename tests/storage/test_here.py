@@ -137,6 +137,13 @@ def fail(_: Connection) -> None:
     raise LookupError
 
 
+async def handed_over(database: Database) -> None:
+    """What was submitted is with the writer, which is busy."""
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert database._waiting == []
+
+
 async def stored(database: Database) -> list[int]:
     found = await database.read(lambda db: db.execute("SELECT n FROM t ORDER BY rowid").fetchall())
     return [number for (number,) in found]
@@ -254,7 +261,7 @@ async def test_nothing_passes_what_the_writer_has(database: Database, closer: Cl
     first = database.submit(Change(1, work))
     await asyncio.to_thread(at_it.wait)
     second = database.submit(Row(2))
-    await asyncio.sleep(0)
+    await handed_over(database)
     assert not second.done()
     go.set()
     await asyncio.gather(first, second)
@@ -275,9 +282,7 @@ async def test_nothing_passes_an_order_that_runs_alone(database: Database, close
     order = asyncio.create_task(database.alone(alone))
     await asyncio.sleep(0)
     row = database.submit(Row(1))
-    for _ in range(9):
-        await asyncio.sleep(0)
-    assert database._waiting == []
+    await handed_over(database)
     go.set()
     await row
     assert await order == []
@@ -299,7 +304,7 @@ async def test_a_unit_that_runs_knows_that_others_wait(database: Database) -> No
     first = database.submit(Change(1, work))
     await asyncio.to_thread(at_it.wait)
     second = database.submit(Row(2))
-    await asyncio.sleep(0)
+    await handed_over(database)
     go.set()
     await asyncio.gather(first, second)
     assert told == [False, True]
