@@ -204,8 +204,9 @@ class Vault:
         self.authentication.on_deleted = self.policies.bindings_removed
 
     def _build_secrets(self, settings: Settings) -> None:
-        self.facts = Facts(self.gate, Access())
-        shelf = Shelf(settings.storage.cache_mib * 1024 * 1024 // 2)
+        eighth = settings.storage.cache_mib * 1024 * 1024 // 8  # half of all is for pages
+        self.facts = Facts(self.gate, Access(eighth))
+        shelf = Shelf(3 * eighth)
         self.values = Values(self.gate, shelf, self.facts.access, self.tenancy.places)
         retention = settings.secrets.soft_delete_retention * SECOND
         removing = Removing(retention)
@@ -368,8 +369,7 @@ def _database(opened: Opened, folder: Folder, settings: Settings) -> Database:
         opened.file_key,
         opened.ledger,
         readers=settings.storage.readers,
-        # Half of the memory for pages; the other for encrypted rows.
-        cache_mib=max(2, settings.storage.cache_mib // 2),
+        cache_mib=settings.storage.cache_mib // 2,  # the other half is the shelf's, mostly
         group_max=settings.audit.group_commit_max,
     )
 

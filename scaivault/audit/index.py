@@ -28,7 +28,16 @@ import msgspec
 from scaivault.audit import columns
 from scaivault.audit.columns import Column
 from scaivault.audit.segment import Entry, Segment
-from scaivault.audit.terms import SEGMENT, Kind, pack, places, segment_of, terms, unpack
+from scaivault.audit.terms import (
+    SEGMENT,
+    Kind,
+    pack,
+    places,
+    said,
+    segment_of,
+    terms,
+    unpack,
+)
 from scaivault.clock import SystemClock
 from scaivault.gate.gate import Gate
 from scaivault.gate.ledger import Ledger, Record, read_record
@@ -171,7 +180,7 @@ def without(db: Connection, bodies: Iterable[bytes]) -> Left:
             continue  # it could not be indexed either
         segment, place = segment_of(entry.seq), (entry.seq - 1) % SEGMENT
         rows.setdefault(segment, []).append(place)
-        for term in terms(entry):
+        for term in terms(said(entry)):
             key = (*term, segment)
             taken[key] = taken.get(key, 0) | 1 << place
     gone: list[tuple[str, str, str, int]] = []

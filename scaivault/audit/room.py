@@ -57,7 +57,7 @@ class Audit:
         committed = self._ledger.committed_seq
         expect = None if request.expect is None else chain.expected(request.expect)
         try:
-            with closing(self._gate.database.connect(readers=1)) as db:
+            with closing(self._gate.database.connect()) as db:
                 db.execute("BEGIN")
                 first, last = request.from_seq or 1, request.to_seq
                 if since is not None or until is not None:

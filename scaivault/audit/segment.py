@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from scaivault.audit import columns, rows
 from scaivault.audit.columns import Column
-from scaivault.audit.terms import SEGMENT, Kind, pack, terms
+from scaivault.audit.terms import SEGMENT, Kind, pack, said, terms
 from scaivault.gate.ledger import Record
 from scaivault.storage.file import Connection
 
@@ -18,15 +18,15 @@ Entry = tuple[str, str, str, int, bytes]  # a term, its segment, the places
 class Segment:
     """``count``: rows taken up, pruned ones left out.
 
-    Most rows of a segment differ in nothing but path, time and ids. What such rows have in common
-    is looked up in one go, and their terms are put together when the segment is full: a tenth of
-    what it takes to make the terms of each as it is committed."""
+    Most rows of a segment differ in nothing but path, time and ids. So what a row says is only
+    noted as it is committed, and its terms are made, once for all rows alike, when the segment is
+    full: a tenth of what it takes to make the terms of each."""
 
     def __init__(self, number: int) -> None:
         self.number: Final = number
         self.first: Final = number * SEGMENT + 1
         self.count = 0
-        self._alike: Final[dict[tuple[Any, ...], tuple[list[Term], list[int]]]] = {}
+        self._alike: Final[dict[tuple[Any, ...], list[int]]] = {}  # what is said, and where
         self._newest = ("", "")  # time and request, which the rows of a request have in common
         self._times = ("", "")
         self._requests = ("", "")
@@ -44,22 +44,14 @@ class Segment:
             self._newest = newest
             self._times = _around(self._times, newest[0])
             self._requests = _around(self._requests, newest[1])
-        alike = (
-            entry.secret_path, entry.action, entry.identity_id, entry.source_ip, entry.success,
-            entry.tenant_id, entry.partner_id, entry.actor_tenant_id, entry.identity_type,
-            entry.extra_data.get("error_code"),
-        )  # fmt: skip
-        found = self._alike.get(alike)
-        if found is None:
-            found = self._alike[alike] = (list(terms(entry)), [])
-        found[1].append(place)
+        self._alike.setdefault(said(entry), []).append(place)
 
     @cached_property
     def _places(self) -> dict[Term, list[int]]:
         """Of each term, rising; once all rows are taken up."""
         places: dict[Term, list[int]] = {}
-        for some, found in self._alike.values():
-            for term in some:
+        for alike, found in self._alike.items():
+            for term in terms(alike):
                 places.setdefault(term, []).extend(found)
         for found in places.values():
             found.sort()

@@ -14,7 +14,16 @@ from scaivault.audit import columns, rows, search
 from scaivault.audit.filters import Sight
 from scaivault.audit.lookup import Places, Span, fulfilling
 from scaivault.audit.search import Question, Stretch
-from scaivault.audit.terms import SEGMENT, VALUES, Kind, flags, places, segment_of
+from scaivault.audit.terms import (
+    SEGMENT,
+    VALUES,
+    Kind,
+    Said,
+    flags,
+    places,
+    said,
+    segment_of,
+)
 from scaivault.gate.ledger import Record
 from scaivault.storage.file import Connection
 
@@ -63,8 +72,9 @@ class Tally:
 
     def add(self, entry: Record) -> None:
         """One row."""
+        row = Said._make(said(entry))
         for (of, kind), counter in self.counts.items():
-            value = VALUES[kind](entry) if _is(of, entry) else None
+            value = VALUES[kind](row) if _is(of, entry) else None
             if value is not None:
                 counter[value] += 1
         if self.marks:

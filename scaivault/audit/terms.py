@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from scaivault.gate.ledger import Record
 
@@ -38,43 +38,63 @@ def segment_of(seq: int) -> int:
     return (seq - 1) // SEGMENT
 
 
-def _code(entry: Record) -> str | None:
-    code = entry.extra_data.get("error_code")
-    return code if isinstance(code, str) else None
+class Said(NamedTuple):
+    """What a row says that the index knows; alike in many rows."""
+
+    secret_path: str | None
+    action: str
+    identity_id: str | None
+    source_ip: str | None
+    success: bool
+    tenant_id: str | None
+    partner_id: str | None
+    actor_tenant_id: str | None
+    identity_type: str | None
+    code: Any  # of a refusal
 
 
-VALUES: Final[dict[Kind, Callable[[Record], str | None]]] = {
-    Kind.ALL: lambda entry: "",
-    Kind.ACTION: lambda entry: entry.action,
-    Kind.ADDRESS: lambda entry: entry.source_ip,
-    Kind.CODE: _code,
-    Kind.IDENTITY: lambda entry: entry.identity_id or "",
-    Kind.PATH: lambda entry: entry.secret_path,
-    Kind.REFUSED: lambda entry: None if entry.success else "",
-    Kind.TYPE: lambda entry: entry.identity_type,
+def said(entry: Record) -> tuple[Any, ...]:
+    """The fields of ``Said``, as they are gathered of each row that is committed."""
+    return (
+        entry.secret_path, entry.action, entry.identity_id, entry.source_ip, entry.success,
+        entry.tenant_id, entry.partner_id, entry.actor_tenant_id, entry.identity_type,
+        entry.extra_data.get("error_code"),
+    )  # fmt: skip
+
+
+VALUES: Final[dict[Kind, Callable[[Said], str | None]]] = {
+    Kind.ALL: lambda row: "",
+    Kind.ACTION: lambda row: row.action,
+    Kind.ADDRESS: lambda row: row.source_ip,
+    Kind.CODE: lambda row: row.code if isinstance(row.code, str) else None,
+    Kind.IDENTITY: lambda row: row.identity_id or "",
+    Kind.PATH: lambda row: row.secret_path,
+    Kind.REFUSED: lambda row: None if row.success else "",
+    Kind.TYPE: lambda row: row.identity_type,
 }
 """The value of a row by kind, None where it has none. Rows of nobody have the identity ``""``."""
 
 
-def terms(entry: Record) -> Iterator[tuple[str, Kind, str]]:
-    """(owner, kind, value) of a row."""
-    owners = _owners(entry)
+def terms(fields: tuple[Any, ...]) -> Iterator[tuple[str, Kind, str]]:
+    """(owner, kind, value) of a row that said so."""
+    row = Said._make(fields)
+    owners = _owners(row)
     for kind, value_of in VALUES.items():
-        value = value_of(entry)
+        value = value_of(row)
         if value is not None:
             for owner in owners:
                 yield owner, kind, value
-    home = entry.actor_tenant_id
-    if home is not None and entry.identity_id is not None and home not in owners:
-        yield home, Kind.ABROAD, entry.identity_id
+    home = row.actor_tenant_id
+    if home is not None and row.identity_id is not None and home not in owners:
+        yield home, Kind.ABROAD, row.identity_id
 
 
-def _owners(entry: Record) -> set[str]:
+def _owners(row: Said) -> set[str]:
     """Who sees the row (``filters.Sight``): a tenant, a partner, the vault as a whole (``""``)."""
-    if entry.tenant_id is not None:
-        return {entry.tenant_id}
-    wide = {entry.partner_id or ""}
-    return wide if entry.actor_tenant_id is None else {entry.actor_tenant_id, *wide}
+    if row.tenant_id is not None:
+        return {row.tenant_id}
+    wide = {row.partner_id or ""}
+    return wide if row.actor_tenant_id is None else {row.actor_tenant_id, *wide}
 
 
 def pack(places: list[int]) -> bytes:

@@ -31,6 +31,7 @@ KEPT_FOR: Final = 60 * DAY
 LOOKED_THROUGH: Final = 20_000  # ledger rows that an opening reads without a flush, about 50 ms
 TOGETHER: Final = 50  # secrets of one statement, about 2 ms
 PORTION: Final = 30_000_000  # nanoseconds of one transaction while nobody waits for it
+_COUNT: Final = 330  # bytes of Python objects for each secret (tracemalloc, CPython 3.11)
 _SORTED: Final = 2_000  # keys sorted in one go, in 2 ms: nothing else runs meanwhile
 
 _monotonic: Final = SystemClock().monotonic
@@ -74,9 +75,11 @@ _ADD: Final = (
 
 
 class Access:
-    """Counts of committed reads that are not in the table yet. Loop only."""
+    """Counts of committed reads that are not in the table yet. Loop only. They take some ``limit``
+    bytes, as a flush begins once they do."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._most: Final = limit // _COUNT
         self._counts: Counts = {}
         self._flush: Flush | None = None  # that is not over
         self._reaches = 0  # ledger position of the table
@@ -87,6 +90,11 @@ class Access:
         if self._flush is not None or self._counts:
             return True
         return seq - self._reaches > LOOKED_THROUGH
+
+    @property
+    def full(self) -> bool:
+        """Whether a flush should begin at once."""
+        return len(self._counts) >= self._most
 
     def load(self, connection: Connection) -> None:
         """Take up the ledger behind the last flush, and a flush that was broken off."""

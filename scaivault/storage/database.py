@@ -46,7 +46,7 @@ _monotonic: Final = SystemClock().monotonic
 HERE_NS: Final = 3_000_000
 HERE_ROWS: Final = 128
 # And it answers questions about a few rows itself while those take less than this.
-GLANCE_NS: Final = 1_000_000
+GLANCE_NS: Final = 2_000_000
 
 
 class _Alone:
@@ -110,6 +110,7 @@ class Database:
         self._group_max: Final = group_max
         self._reader_count: Final = readers
         self._cache_mib: Final = cache_mib
+        self._reader_mib: Final = max(1, cache_mib // (8 * readers))
         self._orders: SimpleQueue[_Order] = SimpleQueue()
         self._questions: SimpleQueue[tuple[Callable[[Connection], Any], Any] | None] = SimpleQueue()
         self._waiting: list[Unit] = []
@@ -136,17 +137,22 @@ class Database:
 
     # -- life ---------------------------------------------------------------------------------
 
-    def connect(self, *, readers: int = 0) -> Connection:
-        """A further connection, for the caller's thread (backup, verification)."""
-        share = max(2, self._cache_mib // (self._reader_count + 1)) if readers else self._cache_mib
-        return open_file(self.path, self._key, cache_mib=share)
+    def connect(self) -> Connection:
+        """A further connection, for the caller's thread (a reader, a copy, verification)."""
+        return open_file(self.path, self._key, cache_mib=self._reader_mib)
+
+    def _connect_own(self) -> Connection:
+        """The writing connection. It has most of the memory: others lose what they have in memory
+        with each commit that is not their own."""
+        share = self._cache_mib - self._reader_count * self._reader_mib
+        return open_file(self.path, self._key, cache_mib=max(2, share))
 
     def start(self) -> None:
         """Open all connections and start the threads; call on the event loop."""
         self._loop = asyncio.get_running_loop()
-        writer = self._own = self.connect(readers=1)
+        writer = self._own = self._connect_own()
         self._folder = LogFolder(self)
-        readers = [self.connect(readers=1) for _ in range(self._reader_count)]
+        readers = [self.connect() for _ in range(self._reader_count)]
         self._open = True
         self._writer = _spawn("writer", self._write_forever, writer)
         self._readers = [_spawn("reader", self._read_forever, own) for own in readers]
@@ -183,7 +189,7 @@ class Database:
             await self.alone(lambda connection: self._replace_key(connection, key))
             self._key = key
         finally:
-            own = [self.connect(readers=1) for _ in range(self._reader_count)]
+            own = [self.connect() for _ in range(self._reader_count)]
             self._readers = [_spawn("reader", self._read_forever, one) for one in own]
         return old
 
@@ -428,6 +434,7 @@ class Database:
         with contextlib.suppress(EngineError):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         connection.close()
+        self._folder.close()
 
     def _run_alone(
         self, connection: Connection, order: _Alone
@@ -441,7 +448,7 @@ class Database:
             told = translate(error) if isinstance(error, EngineError) else error
             undo(connection)
             with contextlib.suppress(EngineError, FileDamaged):
-                fresh = self.connect(readers=1)
+                fresh = self._connect_own()
                 connection.close()
                 connection = fresh
             return connection, None, told
@@ -518,7 +525,7 @@ class Database:
         if not isinstance(error, StorageFailed) or error.reason not in ("damaged", "io"):
             return connection
         with contextlib.suppress(EngineError, FileDamaged):
-            fresh = self.connect(readers=1)
+            fresh = self._connect_own() if connection is self._own else self.connect()
             connection.close()
             return fresh
         return connection
@@ -532,4 +539,4 @@ class Database:
     def copy_to(self, target: Path) -> None:
         """An online copy under the same key, for the caller's own thread. Writers go on meanwhile;
         the copy is one consistent state. ``FileExistsError`` when ``target`` is there."""
-        copying.copy(lambda: self.connect(readers=1), target, self._key, self.pace())
+        copying.copy(self.connect, target, self._key, self.pace())

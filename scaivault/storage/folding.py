@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -20,10 +21,16 @@ FOLD_LOOK: Final = 64  # commits between two looks at its length
 
 
 class LogFolder:
-    """Folds the write-ahead log into the file from a thread of its own: commits do not wait."""
+    """Folds the write-ahead log into the file from a thread of its own: commits do not wait.
+
+    Under load the engine does not sync what it folds: somebody has committed meanwhile, so that the
+    log is not folded to its end. All of it would be synced by the call that begins the log anew, in
+    the writer: 100 ms for 17,000 pages. So it is synced here before that."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Open as long as the connections: to close it ends the locks of this process on the file.
+        self._file = os.open(database.path, os.O_RDONLY | os.O_CLOEXEC)
         self._commits = 0
         self._folded = False  # all but what was written in the meantime
         self._wanted = threading.Event()
@@ -58,18 +65,24 @@ class LogFolder:
                 connection.execute(f"PRAGMA busy_timeout={patience:d}")
 
     def stop(self) -> None:
+        """Fold no more. ``close`` is for later, behind the last connection."""
         self._stopped = True
         self._wanted.set()
         self._thread.join()
 
+    def close(self) -> None:
+        os.close(self._file)
+
     def _run(self) -> None:
         while self._wanted.wait() and not self._stopped:
             self._wanted.clear()
-            with contextlib.suppress(EngineError, FileDamaged):
-                connection = self._database.connect(readers=1)
+            with contextlib.suppress(EngineError, FileDamaged, OSError):
+                connection = self._database.connect()
                 try:
                     fold = connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
                     _, pages, done = fold.fetchone()
-                    self._folded = pages > FOLD_FORCE and done == pages
+                    if pages > FOLD_FORCE and done == pages:
+                        os.fdatasync(self._file)
+                        self._folded = True
                 finally:
                     connection.close()

@@ -25,7 +25,8 @@ Step = Callable[[Caller], Awaitable[int]]
 @dataclass(frozen=True, slots=True)
 class Job:
     """``every``: microseconds between runs; ``outward``: acts on other systems, so it can be
-    paused; ``kept``: its last run is remembered over restarts."""
+    paused; ``kept``: its last run is remembered over restarts; ``early``: whether a run is due
+    before its time."""
 
     name: str
     component: str
@@ -33,6 +34,7 @@ class Job:
     every: Callable[[Settings], int]
     outward: bool = False
     kept: bool = False
+    early: Callable[[Vault], bool] = lambda _: False
 
 
 async def _until_done(vault: Vault, step: Step, caller: Caller) -> int:
@@ -147,7 +149,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("expire-bindings", "expiry", _expire_bindings, lambda _: MINUTE),
     Job("expiring-tokens", "expiry", _expiring_tokens, lambda _: MINUTE),
     Job("expiry", "expiry", _expiry, lambda _: 10 * SECOND),
-    Job("flush", "audit", _flush, lambda _: MINUTE),
+    Job("flush", "audit", _flush, lambda _: MINUTE, early=lambda vault: vault.facts.access.full),
     Job("forget", "expiry", _forget, lambda _: HOUR),
     Job("identity-sync", "identity-sync", _identity_sync, lambda _: 2 * SECOND, outward=True),
     Job("idle-keys", "seal", _idle_keys, lambda _: MINUTE),

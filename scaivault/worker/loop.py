@@ -57,7 +57,9 @@ class Worker:
             run = self._run_of(vault, job, now)
             # A clock that was set back must not keep a job waiting longer than its period.
             run.next_at = min(run.next_at, now + run.every)
-            if run.next_at <= now and not run.running and not (job.outward and vault.jobs.paused):
+            early = run.status != "failed" and job.early(vault)
+            waits = run.running or (job.outward and vault.jobs.paused)
+            if (early or run.next_at <= now) and not waits:
                 run.running = True
                 chosen.append((job, vault))
         return chosen

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaivault.audit import index, looking, lookup, tally
-from scaivault.audit.terms import SEGMENT, pack, places, terms, unpack
+from scaivault.audit.terms import SEGMENT, pack, places, said, terms, unpack
 from scaivault.clock import DAY, HOUR
 from scaivault.gate import globs
 from scaivault.gate.ledger import read_record
@@ -362,7 +362,8 @@ async def test_a_stop_between_portions_is_made_good(
 
 
 def _terms_of(rows: list[Any]) -> int:
-    return len({term for row in rows for term in terms(read_record(msgspec.json.encode(row)))})
+    entries = (read_record(msgspec.json.encode(row)) for row in rows)
+    return len({term for entry in entries for term in terms(said(entry))})
 
 
 @pytest.mark.parametrize("others", [0, 1])

@@ -44,7 +44,7 @@ def groups(house: House, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 def rows_on_disk(house: House, request_id: str) -> int:
     """As anybody sees them who opens the file now."""
-    with closing(house.vault.database.connect(readers=1)) as db:
+    with closing(house.vault.database.connect()) as db:
         rows = [json.loads(one) for (one,) in db.execute("SELECT record FROM ledger")]
     return [row["request_id"] for row in rows].count(request_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -163,6 +164,20 @@ async def test_a_copy_is_one_consistent_state(
     assert connection.execute("SELECT count(*) FROM t").fetchone()[0] in (100, 200)
     assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     connection.close()
+
+
+async def test_nothing_of_the_file_stays_open(tmp_path: Path, key: Guarded, groups: Groups) -> None:
+    open_file(tmp_path / "a.db", key, cache_mib=2).close()
+    made = Database(tmp_path / "a.db", key, groups, readers=2, cache_mib=4)
+    made.start()
+    assert _open_below(tmp_path)
+    await made.close()
+    assert _open_below(tmp_path) == []
+
+
+def _open_below(folder: Path) -> list[str]:
+    found = [os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    return [path for path in found if path.startswith(str(folder))]
 
 
 async def test_the_file_gives_nothing_away(database: Database, tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from scaivault.clock import DAY, HOUR, MINUTE, SECOND, instant
 from scaivault.errors import Refusal
 from scaivault.identity.store import tokens as tokens_store
 from scaivault.storage.failures import StorageFailed
-from scaivault.worker.jobs import Job
+from scaivault.worker.jobs import JOBS, Job
 from scaivault.worker.loop import Worker
 from tests.support.house import House
 
 
-def worker(house: House, work: Callable[..., Any], **more: bool) -> Worker:
+def worker(house: House, work: Callable[..., Any], **more: Any) -> Worker:
     job = Job("test", "purge", work, lambda _: MINUTE, **more)
     return Worker([job], lambda: house.app.system.vault, house.settings, house.clock)
 
@@ -79,6 +79,51 @@ async def test_a_failing_job_is_told_and_tried_again(house: House) -> None:
     assert house.vault.jobs.runs["test"].status == "failed"
     assert own.counts == {("test", "failed"): 2}
     assert (await house.get("/v1/auth/whoami")).status == 200
+
+
+async def test_a_job_that_is_due_early_does_not_wait_for_its_time(house: House) -> None:
+    """But for its period, once it failed: what fails is not tried every second."""
+    wanted, failing = False, False
+
+    async def work(_vault: Any, _caller: Any) -> None:
+        nonlocal wanted
+        if failing:
+            raise ValueError("never mind")
+        wanted = False
+
+    own = worker(house, work, early=lambda _: wanted)
+    assert await run(own) == 0
+    wanted = True
+    assert await run(own) == 1
+    assert await run(own) == 0
+    wanted = failing = True
+    assert await run(own) == 1
+    assert await run(own) == 0
+    house.clock.advance(MINUTE)
+    assert await run(own) == 1
+
+
+async def test_counts_of_many_secrets_do_not_wait_for_the_minute(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house.vault.facts.access, "_most", 3)
+    flush = Worker(
+        [job for job in JOBS if job.name == "flush"],
+        lambda: house.app.system.vault,
+        house.settings,
+        house.clock,
+    )
+    for n in range(3):
+        assert await run(flush) == 0
+        await house.put(f"app/s{n}", {})
+        await house.read(f"app/s{n}")
+        await house.read(f"app/s{n}")
+    assert await run(flush) == 1
+    assert await run(flush) == 0
+    await house.crash()
+    await house.unseal()
+    told = [(await house.get(f"/v1/secrets/metadata/app/s{n}")).json for n in range(3)]
+    assert [one["access_count_30d"] for one in told] == [2, 2, 2]
 
 
 async def test_a_pause_stops_outward_jobs_only(house: House) -> None:
