@@ -10,6 +10,7 @@ the last one is over. Without the variable nothing is done.
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -17,7 +18,7 @@ from typing import Final
 import scaivault.app
 from scaivault.cli.main import main
 from scaivault.gate.caller import Caller
-from scaivault.storage.folding import LogFolder
+from scaivault.storage import folding
 from scaivault.vault import Vault
 from scaivault.worker.jobs import JOBS, Job
 
@@ -60,8 +61,10 @@ async def _copy(vault: Vault, _caller: Caller) -> None:
 
 
 async def _fold(vault: Vault, _caller: Caller) -> None:
-    """All that is in the write-ahead log, as often as the writer does it under heavy writes."""
-    await vault.database.alone(LogFolder.restart)
+    """All that is in the write-ahead log, which begins anew: oftener than under heavy writes."""
+    with closing(vault.database.connect()) as connection:
+        await asyncio.to_thread(folding.fold, connection, 0)
+    await vault.database.alone(folding.restart)
     await asyncio.sleep(FOLDS)
 
 

@@ -53,7 +53,7 @@ PORTION: Final = 2_000_000
 
 _monotonic: Final = SystemClock().monotonic
 
-_NOTED: Final = 4  # segments that may wait for the writer: some 100 KiB each
+_NOTED: Final = 4  # segments that may wait for the writer: 100 KiB to 2 MiB, by their paths
 
 TOGETHER: Final = 4  # about 0.5 ms where each stands on a page of its own
 _INTO: Final = "INSERT INTO audit_term (owner_id, kind, value, segment, places) VALUES "
@@ -125,7 +125,7 @@ class Index:
             made = self._noted.pop(reach // SEGMENT, None)
             if made is None:
                 made = await self._read(reach)
-            # In a reader's thread, as it takes some 20 ms.
+            # In a reader's thread: 20 ms, twice that where each row has another path.
             entries, kinds = await self._gate.ask(lambda _: (made.entries(), made.columns()))
             await self._write(entries)
             await self._gate.database.submit(_End(made, kinds))

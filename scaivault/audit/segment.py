@@ -18,9 +18,9 @@ Entry = tuple[str, str, str, int, bytes]  # a term, its segment, the places
 class Segment:
     """``count``: rows taken up, pruned ones left out.
 
-    Most rows of a segment differ in nothing but path, time and ids. So what a row says is only
-    noted as it is committed, and its terms are made, once for all rows alike, when the segment is
-    full: a tenth of what it takes to make the terms of each."""
+    What a row says is only noted as it is committed, on the loop. Its terms are made in a thread
+    when the segment is full, once for all rows that differ in nothing but time and ids: where few
+    secrets are read often, a tenth of what it takes to make the terms of each."""
 
     def __init__(self, number: int) -> None:
         self.number: Final = number

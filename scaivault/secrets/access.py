@@ -75,8 +75,8 @@ _ADD: Final = (
 
 
 class Access:
-    """Counts of committed reads that are not in the table yet. Loop only. They take some ``limit``
-    bytes, as a flush begins once they do."""
+    """Counts of committed reads that are not in the table yet. Loop only. A flush begins once they
+    take some ``limit`` bytes."""
 
     def __init__(self, limit: int) -> None:
         self._most: Final = limit // _COUNT

@@ -138,14 +138,15 @@ class Database:
     # -- life ---------------------------------------------------------------------------------
 
     def connect(self) -> Connection:
-        """A further connection, for the caller's thread (a reader, a copy, verification)."""
+        """A further connection, for the caller's thread (a reader, a fold, a copy, …)."""
         return open_file(self.path, self._key, cache_mib=self._reader_mib)
 
     def _connect_own(self) -> Connection:
         """The writing connection. It has most of the memory: others lose what they have in memory
         with each commit that is not their own."""
-        share = self._cache_mib - self._reader_count * self._reader_mib
-        return open_file(self.path, self._key, cache_mib=max(2, share))
+        rest = self._cache_mib - self._reader_count * self._reader_mib
+        share = max(2, self._cache_mib // 2, rest)
+        return open_file(self.path, self._key, cache_mib=share)
 
     def start(self) -> None:
         """Open all connections and start the threads; call on the event loop."""
@@ -163,11 +164,12 @@ class Database:
             return
         self._flush()
         self._open = False
-        self._orders.put(None)
         await asyncio.to_thread(self._join)
 
     def _join(self) -> None:
+        """The writer is the last: what becomes of the log is its own to say."""
         self._stop_readers()
+        self._orders.put(None)
         if self._writer is not None:
             self._writer.join()
 
@@ -430,11 +432,8 @@ class Database:
                 self._post(self._settle_alone, alone, result, error)
         with self._turn:
             connection, self._own = self._own or connection, None
-        self._folder.stop()
-        with contextlib.suppress(EngineError):
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._folder.finish(connection)
         connection.close()
-        self._folder.close()
 
     def _run_alone(
         self, connection: Connection, order: _Alone

@@ -30,6 +30,29 @@ ProgrammingError: TypeAlias = dbapi2.ProgrammingError
 _library: Final = ctypes.CDLL(_engine.__file__)
 _library.sqlite3_key_v2.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int)
 _library.sqlite3_rekey_v2.argtypes = _library.sqlite3_key_v2.argtypes
+_library.sqlite3_file_control.argtypes = (
+    ctypes.c_void_p,
+    ctypes.c_char_p,
+    ctypes.c_int,
+    ctypes.c_void_p,
+)
+_library.sqlite3_db_config.argtypes = (ctypes.c_void_p, ctypes.c_int)  # others follow
+
+# sqlite3.h
+_FILE_POINTER: Final = 7  # SQLITE_FCNTL_
+_SYNC_NORMAL: Final = 2  # SQLITE_
+_NO_CKPT_ON_CLOSE: Final = 1006  # SQLITE_DBCONFIG_
+
+
+class _Methods(ctypes.Structure):
+    """The beginning of ``sqlite3_io_methods`` (sqlite3.h)."""
+
+    _fields_ = (
+        ("version", ctypes.c_int),
+        *((name, ctypes.c_void_p) for name in ("close", "read", "write", "truncate")),
+        ("sync", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int)),
+    )
+
 
 _HEX: Final = b"0123456789abcdef"
 
@@ -114,6 +137,29 @@ def rekey(connection: Connection, key: Guarded) -> None:
     """Rewrite every page with ``key``; other connections must be opened anew afterwards."""
     if _apply(_library.sqlite3_rekey_v2, connection, key):
         raise FileDamaged("the file key could not be replaced")
+
+
+def sync(connection: Connection) -> None:
+    """Sync the file itself, which is not its log. By the engine: a descriptor of our own would end
+    all locks of this process on the file when it is closed (POSIX).
+
+    Raises ``EngineError`` when the disk refuses."""
+    file = ctypes.c_void_p()
+    address = _handle(connection)
+    _library.sqlite3_file_control(address, b"main", _FILE_POINTER, ctypes.byref(file))
+    if file.value is None:
+        raise FileDamaged("the connection has no file")
+    methods = ctypes.POINTER(_Methods).from_address(file.value).contents
+    if methods.sync(file, _SYNC_NORMAL):
+        error = EngineError("the file could not be synced")
+        error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+        raise error
+
+
+def keep_log(connection: Connection) -> None:
+    """The last connection that closes shall not fold the log: whoever opens the file next, does."""
+    enabled = ctypes.c_int(1)
+    _library.sqlite3_db_config(_handle(connection), _NO_CKPT_ON_CLOSE, enabled, None)
 
 
 def page_faults(connection: Connection) -> list[str]:

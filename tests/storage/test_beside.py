@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from scaivault.crypto.memory import Guarded
-from scaivault.storage import copying, pace
+from scaivault.storage import copying, folding, pace
 from scaivault.storage.file import Connection, open_file
-from scaivault.storage.folding import LogFolder
 from scaivault.storage.pace import Pace
 
 BLOB = 3000  # bytes: one row a page
@@ -99,11 +98,11 @@ def test_commits_do_not_wait_for_who_reads_long(
     with opened(source, key) as writer:
         add(writer, range(500, 510))
         before = length(writer)
-        LogFolder.restart(writer)
+        folding.restart(writer)
         add(writer, range(510, 511))
         assert length(writer) > before
         reader.execute("COMMIT")
-        LogFolder.restart(writer)
+        folding.restart(writer)
         add(writer, range(511, 512))
         assert length(writer) < before
         assert writer.execute("PRAGMA busy_timeout").fetchone() == (5000,)

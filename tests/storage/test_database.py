@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from scaivault.crypto.memory import Guarded
 from scaivault.storage import folding
 from scaivault.storage.database import Database
 from scaivault.storage.failures import StorageFailed
-from scaivault.storage.file import Connection, FileDamaged, open_file
+from scaivault.storage.file import Connection, EngineError, FileDamaged, open_file
 from scaivault.storage.units import Unit
 
 
@@ -166,20 +166,6 @@ async def test_a_copy_is_one_consistent_state(
     connection.close()
 
 
-async def test_nothing_of_the_file_stays_open(tmp_path: Path, key: Guarded, groups: Groups) -> None:
-    open_file(tmp_path / "a.db", key, cache_mib=2).close()
-    made = Database(tmp_path / "a.db", key, groups, readers=2, cache_mib=4)
-    made.start()
-    assert _open_below(tmp_path)
-    await made.close()
-    assert _open_below(tmp_path) == []
-
-
-def _open_below(folder: Path) -> list[str]:
-    found = [os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
-    return [path for path in found if path.startswith(str(folder))]
-
-
 async def test_the_file_gives_nothing_away(database: Database, tmp_path: Path) -> None:
     await database.submit(Insert(1))
     await database.close()
@@ -204,3 +190,35 @@ async def test_the_log_begins_anew_while_commits_go_on(
     connection.close()
     assert lengths[-1] < lengths[-2]
     assert await stored(database) == list(range(len(lengths) - 1))
+
+
+async def test_a_log_whose_pages_may_be_lost_is_kept(
+    database: Database, tmp_path: Path, key: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that refuses to sync says so only once: the next sync would find nothing wrong."""
+    for name, pages in (("FOLD_PAGES", 4), ("FOLD_FORCE", 8), ("FOLD_LOOK", 1)):
+        monkeypatch.setattr(folding, name, pages)
+    refused = threading.Event()
+
+    def refuse(_connection: Connection) -> None:
+        refused.set()
+        error = EngineError("not this time")
+        error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+        raise error
+
+    monkeypatch.setattr(folding, "sync", refuse)
+    count = 0
+    while not refused.is_set():
+        await database.submit(Insert(count))
+        count += 1
+    monkeypatch.undo()
+    for number in range(count, count + 100):
+        await database.submit(Insert(number))
+    await database.close()
+    connection = open_file(tmp_path / "a.db", key, cache_mib=2)
+    _, pages, done = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+    rows = connection.execute("SELECT n FROM t ORDER BY n").fetchall()
+    connection.close()
+    assert pages > 100, "each commit is a page at least"
+    assert done == 0, "all of it is to be folded again"
+    assert rows == [(number,) for number in range(count + 100)]
