@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from scaivault.crypto.memory import Guarded
 from scaivault.storage import copying, folding, pace
-from scaivault.storage.file import Connection, open_file
+from scaivault.storage.file import Connection, EngineError, open_file, sync
 from scaivault.storage.pace import Pace
 
 BLOB = 3000  # bytes: one row a page
@@ -120,3 +121,24 @@ def test_who_works_beside_others_rests_and_alone_does_not() -> None:
     assert 0 <= rests[0] <= pace.LONGEST / 1e9
     own.rest()
     assert len(rests) == 1
+
+
+def test_the_file_itself_is_synced(source: Path, key: Guarded) -> None:
+    """And a refusal is told: a pipe in the place of the file cannot be synced."""
+    with opened(source, key) as connection:
+        sync(connection)
+        (number,) = (
+            int(one.name)
+            for one in Path("/proc/self/fd").iterdir()
+            if one.resolve() == source.resolve()
+        )
+        kept, (reading, writing) = os.dup(number), os.pipe()
+        os.dup2(writing, number)
+        try:
+            with pytest.raises(EngineError) as told:
+                sync(connection)
+        finally:
+            os.dup2(kept, number)
+            for other in (kept, reading, writing):
+                os.close(other)
+    assert told.value.sqlite_errorname == "SQLITE_IOERR_FSYNC"

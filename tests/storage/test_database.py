@@ -209,6 +209,7 @@ async def test_a_log_whose_pages_may_be_lost_is_kept(
     monkeypatch.setattr(folding, "sync", refuse)
     count = 0
     while not refused.is_set():
+        assert count < 5000, "nobody synced what was folded"
         await database.submit(Insert(count))
         count += 1
     monkeypatch.undo()
